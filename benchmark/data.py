@@ -276,6 +276,11 @@ class Truth(NamedTuple):
     target: np.ndarray
     release_ids: Collection[str] = ()
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the labels are not known yet, as in an open round."""
+        return len(self.target) < len(self.sample_ids)
+
 
 def load_truth(task: Task, folder: Path, split: str) -> Truth:
     """Load the ids and targets of a task's test rows without reading their signals."""

@@ -49,50 +49,61 @@ def load_round(task: str | Task, folder: str | Path) -> Unlabelled:
     return Unlabelled(np.array(table["sample_id"].to_pylist()), signals(table), found.digest)
 
 
-def open_round(release: str | Path) -> Round | None:
-    """Return the round in this folder if its labels are still hidden, else None."""
-    found = read_round(release) if is_round(release) else None
-    return None if found is None or found.is_revealed else found
+class Answers:
+    """The labels of a release or round, opened once.
 
+    Args:
+        release: Release folder, Hub id, or folder of a round, whose cells are all new.
 
-def digest_of(release: str | Path) -> str:
-    """Return the digest of a release, given as a folder or Hub id, or of a round.
+    Attributes:
+        release: The release as given, for messages.
+        round: The round; None for a release.
+        digest: Digest of the release or round, the value of `release` in a submission for it.
 
     Raises:
         MagBridgeError: If neither exists, or it is damaged.
     """
-    return read_round(release).digest if is_round(release) else checked_digest(release_folder(release))
 
+    def __init__(self, release: str | Path):
+        self.release = release
+        self.round = read_round(release) if is_round(release) else None
+        self.digest = checked_digest(release_folder(release)) if self.round is None else self.round.digest
 
-def answers(task: Task, release: str | Path, split: str = PRIMARY_SPLIT) -> tuple[DatasetInfo, Truth]:
-    """Load the ids and labels of a task's test rows from a release or a round; an open round has empty labels.
+    @property
+    def open_round(self) -> Round | None:
+        """The round if its labels are still hidden, else None."""
+        return None if self.round is None or self.round.is_revealed else self.round
 
-    Args:
-        task: Task whose test rows are wanted.
-        release: Release folder, Hub id, or folder of a round, whose cells are all new.
-        split: Split of a release.
+    def of(self, task: Task, split: str = PRIMARY_SPLIT) -> tuple[DatasetInfo, Truth]:
+        """Load the ids and labels of a task's test rows; an open round has empty labels.
 
-    Returns:
-        The dataset, and the labels.
+        Args:
+            task: Task whose test rows are wanted.
+            split: Split of a release.
 
-    Raises:
-        MagBridgeError: If neither exists, either is corrupt, or the round fails its commitment check.
-    """
-    if not is_round(release):
-        with one_release(release_folder(release)) as folder:
-            return dataset_info(folder), load_truth(task, folder, split)
-    if split != PRIMARY_SPLIT:
-        raise MagBridgeError(f"{release} is a round, with only new cells: expected the split {PRIMARY_SPLIT}")
-    found = read_round(release)
-    configuration = found.configuration
-    info = DatasetInfo(found.name, found.digest, configuration["upstream"]["name"], configuration["bridge_version"])
-    of_round = {task_id: np.array(read_signals(found, task_id)["sample_id"].to_pylist()) for task_id in found.files}
-    everything = frozenset(np.concatenate(list(of_round.values())).tolist())
-    if not found.is_revealed:
-        return info, Truth(of_round[task.id], *(np.empty(0, str),) * 2, np.empty(0, bool), np.empty(0), everything)
-    labels = read_labels(found)
-    rows = labels.filter(pa.array(np.array(labels["task"].to_pylist()) == task.id))
-    battery = BATTERY if BATTERY in rows.column_names else "cell_id"
-    names = ("sample_id", "cell_id", battery, task.target)
-    ids, cells, batteries, target = (np.array(rows[name].to_pylist()) for name in names)
-    return info, Truth(ids, cells, batteries, np.zeros(len(ids), bool), target, everything)
+        Returns:
+            The dataset, and the labels.
+
+        Raises:
+            MagBridgeError: If the release is damaged, or the round fails its commitment check.
+        """
+        if self.round is None:
+            with one_release(release_folder(self.release)) as folder:
+                return dataset_info(folder), load_truth(task, folder, split)
+        if split != PRIMARY_SPLIT:
+            raise MagBridgeError(f"{self.release} is a round, with only new cells: expected the split {PRIMARY_SPLIT}")
+        return self._of_round(self.round, task)
+
+    def _of_round(self, found: Round, task: Task) -> tuple[DatasetInfo, Truth]:
+        configuration = found.configuration
+        info = DatasetInfo(found.name, found.digest, configuration["upstream"]["name"], configuration["bridge_version"])
+        of_round = {task_id: np.array(read_signals(found, task_id)["sample_id"].to_pylist()) for task_id in found.files}
+        everything = frozenset(np.concatenate(list(of_round.values())).tolist())
+        if not found.is_revealed:
+            return info, Truth(of_round[task.id], *(np.empty(0, str),) * 2, np.empty(0, bool), np.empty(0), everything)
+        labels = read_labels(found)
+        rows = labels.filter(pa.array(np.array(labels["task"].to_pylist()) == task.id))
+        battery = BATTERY if BATTERY in rows.column_names else "cell_id"
+        names = ("sample_id", "cell_id", battery, task.target)
+        ids, cells, batteries, target = (np.array(rows[name].to_pylist()) for name in names)
+        return info, Truth(ids, cells, batteries, np.zeros(len(ids), bool), target, everything)

@@ -61,25 +61,25 @@ def submit(
     from benchmark.leaderboard.entries import LATE, duplicates, recompute
     from benchmark.leaderboard.texts import placed
     from benchmark.results import read_files, to_json, write_results
+    from benchmark.rounds import Answers
 
     entry = submissions.read_submission(folder)
-    filed = read_files(results)
+    answers, filed = Answers(data), read_files(results)
     taken = [result for found in filed.values() for result in found]
     if not results:  # the shipped entries too, except this one
         others = [other for other in submissions.read_submissions() if not other.folder.samefile(entry.folder)]
-        taken += recompute(others, [data], taken).ranked
-    checked = submissions.check(entry, data, taken)
+        taken += recompute(others, [answers], taken).ranked
+    checked = submissions.check(entry, answers, taken)
     if not checked.results:
         _note(checked.remarks)
         print(f"{entry.folder} is valid; {data} is open until its labels are revealed: nothing was scored or written")
         return
     if not check:
         write_results(checked.results, entry.folder, predictions=False)
-    alike = duplicates(checked.results, {} if results else filed, data)
+    alike = duplicates(checked.results, {} if results else filed, answers)
     _note(checked.remarks + [f"{remark.result.task}: {remark.words}" for remark in alike])
-    late = submissions.is_late(entry, data)
     lines = [
-        f"{r.task}: {r.headline} {r.mean():.4f}, not ranked: {LATE}" if late else placed(r, taken)
+        f"{r.task}: {r.headline} {r.mean():.4f}, not ranked: {LATE}" if checked.is_late else placed(r, taken)
         for r in checked.results
     ]
     lines.append(f"{entry.folder} is valid" + ("; nothing was written" if check else ", scores filed in it"))
@@ -97,11 +97,12 @@ def rescore(
     """
     from benchmark.leaderboard import submissions
     from benchmark.results import read_results
+    from benchmark.rounds import Answers
 
-    entries = submissions.read_submissions(folder)
-    checked = submissions.rescore(entries, data or [DEFAULT_RELEASE], read_results(results))
-    for again in checked:
-        print(f"{again.entry.submission.name}: {', '.join(result.task for result in again.results)} as filed")
+    entries, answers = submissions.read_submissions(folder), map(Answers, data or [DEFAULT_RELEASE])
+    checked = submissions.rescore(entries, answers, read_results(results))
+    for found in checked:
+        print(f"{found[0].model}: {', '.join(result.task for result in found)} as filed")
     print(f"valid entries: {len(checked)}")
 
 
@@ -122,6 +123,7 @@ def leaderboard(
     """
     from benchmark.leaderboard import added, boards, entries, page, submissions, texts
     from benchmark.results import read_files
+    from benchmark.rounds import Answers
     from benchmark.tasks import check_split, get_task
 
     entered = submissions.read_submissions()
@@ -137,7 +139,8 @@ def leaderboard(
     filed, remarks = read_files(results), None
     read = [result for of_file in filed.values() for result in of_file]
     if not results:
-        found = entries.recompute(entered, entries.released(data, DEFAULT_RELEASE), read, filed)
+        given = data or [DEFAULT_RELEASE] * Path(DEFAULT_RELEASE).is_dir()
+        found = entries.recompute(entered, map(Answers, given), read, filed)
         read, remarks = read + found.ranked, found.remarks
     if format == "added":
         text = added.to_markdown(added.added(r for r in read if task in (None, r.task)))

@@ -16,7 +16,7 @@ from benchmark.leaderboard.boards import Remark
 from benchmark.leaderboard.submissions import FILE, Submitted, check, filed, is_late
 from benchmark.results import OFFICIAL_TEST, Result, from_json, read_predictions, to_json
 from benchmark.results.documents import SCHEMA_VERSION
-from benchmark.rounds import answers, digest_of
+from benchmark.rounds import Answers
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import canonical_json, sha256_of
@@ -55,7 +55,7 @@ class _Known(NamedTuple):
 
 def recompute(
     entries: Iterable[Submitted],
-    releases: Iterable[str | Path],
+    answers: Iterable[Answers],
     taken: Sequence[Result],
     compared: ByFile = MappingProxyType({}),
 ) -> Entries:
@@ -63,7 +63,7 @@ def recompute(
 
     Args:
         entries: Entries, from `read_submissions`.
-        releases: Release folders, Hub ids or folders of rounds.
+        answers: Labels of releases and rounds.
         taken: Results on the board, without the entries.
         compared: Results, by file, to compare the entries with if their predictions are filed too.
 
@@ -73,17 +73,17 @@ def recompute(
     Raises:
         MagBridgeError: If an entry fails its checks, or a release is damaged.
     """
-    by_digest = {digest_of(release): release for release in releases}
+    by_digest = {of_release.digest: of_release for of_release in answers}
     known: list[_Known] = []
     ranked: list[Result] = []
     remarks: list[Remark] = []
     for entry in entries:
-        release = by_digest.get(entry.submission.release)
-        if release is None:
+        own = by_digest.get(entry.submission.release)
+        if own is None:
             remarks += [Remark(result, NOT_RECOMPUTED, shown=False) for result in filed(entry)]
             continue
-        found = _recomputed(entry, release, list(taken))
-        if is_late(entry, release):
+        found = _recomputed(entry, own, list(taken))
+        if is_late(entry, own):
             remarks += [Remark(each.result, LATE) for each in found]
             continue
         known += found
@@ -91,7 +91,7 @@ def recompute(
     return Entries(ranked, remarks + _duplicates(known, compared, by_digest))
 
 
-def _recomputed(entry: Submitted, release: str | Path, taken: list[Result]) -> list[_Known]:
+def _recomputed(entry: Submitted, answers: Answers, taken: list[Result]) -> list[_Known]:
     """Return the results and errors of an entry, from the cache if the same files were scored before."""
     versions = {task: get_task(task).version for task in entry.files}
     what = [SCHEMA_VERSION, entry.submission.release, sha256_of(entry.folder / FILE), entry.digests, versions]
@@ -99,7 +99,7 @@ def _recomputed(entry: Submitted, release: str | Path, taken: list[Result]) -> l
     with contextlib.suppress(MagBridgeError, KeyError, TypeError):  # missing or of another version: recompute
         stored = read_json(memory)["entries"]
         return [_Known(from_json(each["result"], str(memory)), each["errors"]) for each in stored]
-    found = _known(check(entry, release, taken).results, release)
+    found = _known(check(entry, answers, taken).results, answers)
     if not found:
         return []  # the round is open
     document = [{"result": to_json(each.result), "errors": each.errors} for each in found]
@@ -108,8 +108,8 @@ def _recomputed(entry: Submitted, release: str | Path, taken: list[Result]) -> l
     return found
 
 
-def _known(results: Sequence[Result], release: str | Path) -> list[_Known]:
-    truths = {task: answers(get_task(task), release)[1] for task in {result.task for result in results}}
+def _known(results: Sequence[Result], answers: Answers) -> list[_Known]:
+    truths = {task: answers.of(get_task(task))[1] for task in {result.task for result in results}}
     return [_Known(result, errors(result, truths[result.task])) for result in results]
 
 
@@ -158,22 +158,22 @@ def _likeness(task: Task, one: list[list[float]], other: list[list[float]]) -> f
     return float((((a == b) & (a > 0)).sum(axis=2) / ((a > 0) | (b > 0)).sum(axis=2)).max())
 
 
-def duplicates(results: Sequence[Result], compared: ByFile, release: str | Path) -> list[Remark]:
+def duplicates(results: Sequence[Result], compared: ByFile, answers: Answers) -> list[Remark]:
     """Remark on each result whose errors match those of a filed result or of another in the list.
 
     Args:
         results: Results with their predictions.
         compared: Results by file; those whose predictions are filed too are compared.
-        release: Release whose rows were predicted.
+        answers: Labels of the release whose rows were predicted.
     """
-    return _duplicates(_known(results, release), compared, {digest_of(release): release})
+    return _duplicates(_known(results, answers), compared, {answers.digest: answers})
 
 
-def _duplicates(entries: list[_Known], compared: ByFile, releases: Mapping[str, str | Path]) -> list[Remark]:
+def _duplicates(entries: list[_Known], compared: ByFile, answers: Mapping[str, Answers]) -> list[Remark]:
     """Remark on each entry whose errors match those of another entry or of a filed result."""
     remarks = []
     wanted = {(each.result.task, each.result.dataset.digest) for each in entries}
-    others = entries + [one for file, filed in compared.items() for one in _compared(file, filed, wanted, releases)]
+    others = entries + [one for file, filed in compared.items() for one in _compared(file, filed, wanted, answers)]
     for entry in entries:
         task, digest = entry.result.task, entry.result.dataset.digest
         likeness = {
@@ -190,7 +190,7 @@ def _duplicates(entries: list[_Known], compared: ByFile, releases: Mapping[str, 
 
 
 def _compared(
-    path: Path, filed: Sequence[Result], wanted: set[tuple[str, str | None]], releases: Mapping[str, str | Path]
+    path: Path, filed: Sequence[Result], wanted: set[tuple[str, str | None]], answers: Mapping[str, Answers]
 ) -> list[_Known]:
     """Return the results of a file that entries are compared with, and their errors."""
     results = [
@@ -212,13 +212,8 @@ def _compared(
     tables: dict[tuple[str, ...], pa.Table] = read_predictions(path, missing) if missing else {}
     read = [dataclasses.replace(result, table=tables[result.key]) for result in missing]
     for digest in {result.dataset.digest for result in read}:
-        for each in _known([result for result in read if result.dataset.digest == digest], releases[str(digest)]):
+        for each in _known([result for result in read if result.dataset.digest == digest], answers[str(digest)]):
             found.append(each)
             with contextlib.suppress(OSError):
                 write_json(memory[each.result.key], {"errors": each.errors})
     return found
-
-
-def released(given: Sequence[str] | None, default: str) -> list[str]:
-    """Return the given releases, or the default one if it exists in the working folder."""
-    return list(given) if given else [default] if Path(default).is_dir() else []

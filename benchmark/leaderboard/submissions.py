@@ -6,8 +6,8 @@ Scores are recomputed here from the predictions; no code from a submission is ev
 import datetime
 import json
 import platform
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from benchmark.predictions.entry import FILE, POOLING, Submission
-from benchmark.predictions.scored import check_file, score_file
+from benchmark.predictions.scored import score_file
 from benchmark.refusals import refused
 from benchmark.results import Result, read_results, to_json
-from benchmark.rounds import answers, digest_of, open_round
+from benchmark.rounds import Answers
 from benchmark.tasks import PRIMARY_SPLIT, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import sha256_of
 from dataset_card.storage.documents import plain_yaml, schema_errors
-from dataset_card.storage.rounds import is_round, read_entries, read_round
+from dataset_card.storage.rounds import read_entries
 
 SUBMISSIONS = Path(__file__).parents[1] / "submissions"
 """Folder of the shipped board's entries, one folder per entry."""
@@ -58,14 +58,14 @@ class Checked:
     """A submission that passed the checks.
 
     Attributes:
-        entry: The submission folder.
         results: Scores recomputed from its predictions, one result per task; empty while a round is open.
         remarks: Notes for its author.
+        is_late: Whether it is late, as in the function of that name.
     """
 
-    entry: Submitted
     results: list[Result]
-    remarks: list[str] = field(default_factory=list)
+    remarks: list[str]
+    is_late: bool
 
 
 def read_submission(folder: str | Path, named_as_folder: bool = True) -> Submitted:
@@ -128,16 +128,16 @@ def read_submissions(folder: Path | None = None) -> list[Submitted]:
     return [read_submission(path) for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
 
 
-def check(entry: Submitted, release: str | Path, taken: list[Result]) -> Checked:
+def check(entry: Submitted, answers: Answers, taken: list[Result]) -> Checked:
     """Check an entry and score it.
 
     Args:
         entry: Entry, from `read_submission`.
-        release: Release folder, Hub id or folder of a round, with the digest that the submission names.
+        answers: Labels of the release or round that the submission names.
         taken: Results on the board; the names of their models are taken.
 
     Returns:
-        The submission with its scores, or without scores while a round is open; nothing is written.
+        Its scores, or none while a round is open; nothing is written.
 
     Raises:
         MagBridgeError: If a check fails; the message names the file and the field.
@@ -145,20 +145,19 @@ def check(entry: Submitted, release: str | Path, taken: list[Result]) -> Checked
     submission, path = entry.submission, entry.folder / FILE
     if submission.name in {result.model for result in taken if result.protocol != "submitted"}:
         raise MagBridgeError(f"{path}: name: {submission.name} is already on the board: choose another name")
-    results, remarks, hidden = [], [], open_round(release)
+    results, remarks = [], []
     for task_id, file in entry.files.items():
         task = get_task(task_id)
-        dataset, truth = answers(task, release)
+        dataset, truth = answers.of(task)
         if submission.release != dataset.digest:
             raise MagBridgeError(
-                f"{path}: release: {submission.release[:12]} is named, but {release} has the digest "
+                f"{path}: release: {submission.release[:12]} is named, but {answers.release} has the digest "
                 f"{dataset.short}: pass the named release with --data"
             )
-        if hidden:
-            remarks += [f"{task.id}: {remark}" for remark in check_file(file, task, dataset, truth, PRIMARY_SPLIT)]
-            continue
         runs, table, said = score_file(file, task, dataset, truth, PRIMARY_SPLIT)
         remarks += [f"{task.id}: {remark}" for remark in said]
+        if not runs:
+            continue
         about = submission.tasks[task.id]
         results.append(
             Result(
@@ -179,14 +178,14 @@ def check(entry: Submitted, release: str | Path, taken: list[Result]) -> Checked
                 table=table,
             )
         )
-    return Checked(entry, results, remarks)
+    return Checked(results, remarks, is_late(entry, answers))
 
 
-def is_late(entry: Submitted, release: str | Path) -> bool:
+def is_late(entry: Submitted, answers: Answers) -> bool:
     """Return whether any file of an entry of a revealed round was not committed before the reveal."""
-    if not is_round(release) or not (found := read_round(release)).is_revealed:
+    if answers.round is None or not answers.round.is_revealed:
         return False
-    committed = read_entries(found).get(entry.submission.name, {})
+    committed = read_entries(answers.round).get(entry.submission.name, {})
     return any(committed.get(task) != digest for task, digest in entry.digests.items())
 
 
@@ -217,34 +216,33 @@ def _filed_name(release: str) -> str:
     return f"*-{release[:8]}.jsonl"
 
 
-def rescore(entries: Sequence[Submitted], releases: Sequence[str | Path], taken: list[Result]) -> list[Checked]:
+def rescore(entries: Sequence[Submitted], answers: Iterable[Answers], taken: list[Result]) -> list[list[Result]]:
     """Recompute entries and compare each with its filed results.
 
     Args:
         entries: Entries, from `read_submissions`.
-        releases: Release folders, Hub ids or folders of rounds; each entry is scored against the one it names.
+        answers: Labels of releases and rounds; each entry is scored against the one it names.
         taken: Results on the board.
 
     Returns:
-        The recomputed entries.
+        The recomputed results of each entry.
 
     Raises:
         MagBridgeError: If an entry fails its checks, was not scored, names a release that is not given, or is filed
             with other figures than the recomputed ones.
     """
-    by_digest = {digest_of(release): release for release in releases}
+    by_digest = {of_release.digest: of_release for of_release in answers}
     checked = []
     for entry in entries:
         folder, named = entry.folder, entry.submission.release
         if named not in by_digest:
-            given = ", ".join(f"{digest[:12]} ({release})" for digest, release in by_digest.items())
+            given = ", ".join(f"{digest[:12]} ({found.release})" for digest, found in by_digest.items())
             raise refused("release_not_given", path=folder / FILE, named=named[:12], given=given)
-        again = check(entry, by_digest[named], taken)
-        before = filed(entry)
-        if [result.key for result in before] != [result.key for result in again.results]:
+        again = check(entry, by_digest[named], taken).results
+        if [result.key for result in filed(entry)] != [result.key for result in again]:
             raise MagBridgeError(f"{folder}: the filed tasks are not those of its predictions: submit it again")
         (file,) = folder.glob(_filed_name(named))
-        for result, line in zip(again.results, file.read_text(encoding="utf-8").splitlines()):
+        for result, line in zip(again, file.read_text(encoding="utf-8").splitlines()):
             for where, old, new in _differences(json.loads(line), json.loads(json.dumps(to_json(result)))):
                 raise MagBridgeError(
                     f"{folder}: {result.task} is filed with {where} {str(old)[:60]}, but its predictions and {FILE} "

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from benchmark.data import DatasetInfo, Truth
 from benchmark.predictions.reading import DIGEST_KEY, read_file
 from benchmark.refusals import refused
-from benchmark.rounds import answers, open_round
+from benchmark.rounds import Answers
 from benchmark.scoring import Run, check_fraction, interval, run_of
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.storage.files import replacing
@@ -61,10 +61,10 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
         MagBridgeError: If ids are missing, unknown or duplicate, values are NaN or unknown labels, the file names
             another release, or `release` is an open round.
     """
-    task = get_task(task)
-    if found := open_round(release):
+    task, answers = get_task(task), Answers(release)
+    if found := answers.open_round:
         raise refused("round_open", release=release, round=found.name)
-    dataset, truth = answers(task, release, split)
+    dataset, truth = answers.of(task, split)
     runs, _, remarks = score_file(Path(path), task, dataset, truth, split)
     scores = [run.scores for run in runs]
     low, high = interval(task, np.unique(truth.battery_ids), np.array([run.batteries for run in runs]))
@@ -93,13 +93,19 @@ def score_file(
         split: Split that the test rows belong to.
 
     Returns:
-        One run per seed; the scored table with `sample_id`, `seed`, `prediction` and possibly `score`; and remarks for
-        the user, such as ignored columns or a score that is too good.
+        One run per seed, or none while the labels are hidden; the table with `sample_id`, `seed`, `prediction` and
+        possibly `score`; and remarks for the user, such as ignored columns or a score that is too good.
 
     Raises:
         MagBridgeError: As in `score_predictions`.
     """
-    table, remarks = _read(path, task, dataset)
+    table, digest, remarks = read_file(path, task)
+    if digest not in (None, dataset.digest):
+        raise refused("predicted_on_another", path=path, digest=digest[:12], own=dataset.short)
+    if truth.is_hidden:
+        for _ in _seeds(table, task, truth, f"{path}", split):  # raises if it is incomplete
+            pass
+        return [], table, remarks
     runs = score_table(table, task, truth, f"{path}", split)
     best = task.headline.highest if task.headline.higher_is_better else task.headline.lowest
     if any(run.scores[task.headline.name] == best for run in runs):
@@ -107,26 +113,6 @@ def score_file(
     if dataset.remark is not None:
         remarks.append(dataset.remark)
     return runs, table, remarks
-
-
-def check_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split: str) -> list[str]:
-    """Check that a predictions file is complete while labels are still hidden; arguments and errors as in `score_file`.
-
-    Returns:
-        Remarks.
-    """
-    table, remarks = _read(path, task, dataset)
-    for _ in _seeds(table, task, truth, f"{path}", split):
-        pass
-    return remarks
-
-
-def _read(path: Path, task: Task, dataset: DatasetInfo) -> tuple[pa.Table, list[str]]:
-    """Read the table and remarks of a predictions file, which must not name another release."""
-    table, digest, remarks = read_file(path, task)
-    if digest not in (None, dataset.digest):
-        raise refused("predicted_on_another", path=path, digest=digest[:12], own=dataset.short)
-    return table, remarks
 
 
 def score_table(table: pa.Table, task: Task, truth: Truth, where: str, split: str) -> list[Run]:

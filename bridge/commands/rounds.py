@@ -65,10 +65,13 @@ def commit(folder: FolderArgument, entries: list[Path]) -> None:
         entries: Folders of the entries, as submitted.
     """
     from benchmark.leaderboard.submissions import check, read_submission
+    from benchmark.rounds import Answers
     from bridge.rounds import folder as round_folder
 
+    answers = Answers(folder)
     for path in entries:
-        entry = check(read_submission(path), folder, []).entry
+        entry = read_submission(path)
+        check(entry, answers, [])
         round_folder.commit(folder, entry.submission.name, entry.digests)
         listed = ", ".join(f"{task} {digest[:12]}" for task, digest in entry.digests.items())
         typer.echo(f"{entry.submission.name}: {listed}")

@@ -15,7 +15,7 @@ from benchmark.leaderboard.submissions import check, read_submission, read_submi
 from benchmark.leaderboard.texts import placed, to_markdown
 from benchmark.predictions import save_entry, score_predictions
 from benchmark.results import write_results
-from benchmark.rounds import answers, load_round
+from benchmark.rounds import Answers, load_round
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import sha256_of
@@ -50,10 +50,10 @@ def test_what_was_not_committed_before_the_reveal_is_never_ranked(story, tmp_pat
 
     revealed = shutil.copytree(story / "round-1", tmp_path / "round-1")
     entries = shutil.copytree(story / "entries", tmp_path / "entries", ignore=shutil.ignore_patterns("*.jsonl"))
-    hidden, (_, truth) = load_round("t1", revealed), answers(get_task("t1"), revealed)
+    hidden, (_, truth) = load_round("t1", revealed), Answers(revealed).of(get_task("t1"))
     about = {"description": "x", "authors": ["A"], "licence": "MIT", "trained_on": [], "pooling": "scan"}
     save_entry(entries / "seer", "t1", hidden.table(truth.target), hidden.digest, **about)
-    ranked, remarks = recompute(read_submissions(entries), [revealed], [])
+    ranked, remarks = recompute(read_submissions(entries), [Answers(revealed)], [])
     assert [result.model for result in ranked] == ["my-ridge"]
     assert [(remark.result.model, remark.words, remark.ranked) for remark in remarks] == [("seer", LATE, False)]
     (board,) = leaderboard(ranked, remarks=remarks)
@@ -61,13 +61,13 @@ def test_what_was_not_committed_before_the_reveal_is_never_ranked(story, tmp_pat
     assert f"Not ranked: seer, r2 1.000: {LATE}." in to_markdown([board])
 
     save_entry(entries / "my-ridge", "t1", hidden.table(truth.target), hidden.digest, **about)  # under another's name
-    assert recompute(read_submissions(entries), [revealed], []).ranked == []
+    assert recompute(read_submissions(entries), [Answers(revealed)], []).ranked == []
     with pytest.raises(MagBridgeError, match="its list of entries is closed"):
         commit(revealed, "seer", {"t1": "0" * 64})
     forged = {"seer": {"t1": sha256_of(entries / "seer/t1.parquet")}}
     (revealed / "entries.json").write_text(json.dumps({"entries": forged}))
     with pytest.raises(MagBridgeError, match="entries.json was changed after the reveal"):
-        recompute(read_submissions(entries), [revealed], [])
+        recompute(read_submissions(entries), [Answers(revealed)], [])
     with pytest.raises(MagBridgeError, match="reveal.json: differs from what seed, salt and configuration generate"):
         verify(revealed)
 
@@ -85,7 +85,7 @@ def test_entries_are_put_on_the_list_by_a_command(story, tmp_path):
 
 
 def test_an_entry_is_checked_while_the_round_is_open(story):
-    checked = check(read_submission(story / "entries/my-ridge"), story / "still-open", [])
+    checked = check(read_submission(story / "entries/my-ridge"), Answers(story / "still-open"), [])
     assert checked.results == [] and checked.remarks == []
     with pytest.raises(MagBridgeError, match="round-1 is open: its labels come with the reveal"):
         score_predictions(story / "entries/my-ridge/t1.parquet", "t1", story / "still-open")
@@ -95,20 +95,20 @@ def test_whoever_has_the_reveal_scores_it(story, v2_release):
     from bridge.rounds.folder import verify
 
     assert "made again byte for byte" in verify(story / "round-1")
-    (result,) = check(read_submission(story / "entries/my-ridge"), story / "round-1", []).results
+    (result,) = check(read_submission(story / "entries/my-ridge"), Answers(story / "round-1"), []).results
     assert result.dataset.name == "round-1" and result.n_test == 1220 and len(result.battery_ids) > 250
     assert -0.3 < result.mean() < 0.3, "a linear readout tells nothing where two laws of ageing are mixed"
     assert "r2_by_table" in result.runs[0].scores
     assert placed(result, []).endswith("no rank: no other entry is scored on these rows")
     write_results([result], story / "entries/my-ridge", predictions=False)
-    (again,) = rescore(read_submissions(story / "entries"), [v2_release, story / "round-1"], [])
-    assert again.results[0].mean() == result.mean()
+    (again,) = rescore(read_submissions(story / "entries"), [Answers(v2_release), Answers(story / "round-1")], [])
+    assert again[0].mean() == result.mean()
 
 
 @pytest.mark.parametrize("task", ["t1", "t2", "t3", "t4"])
 def test_right_labels_score_one_and_constant_ones_chance(story, task, tmp_path):
     hidden = load_round(task, story / "round-1")
-    info, truth = answers(get_task(task), story / "round-1")
+    info, truth = Answers(story / "round-1").of(get_task(task))
     assert truth.sample_ids.tolist() == hidden.sample_ids.tolist() and info.digest == hidden.digest
     one = np.full(len(truth.target), truth.target.mean() if task == "t1" else truth.target[0])
     for prediction, expected in ((truth.target, 1.0), (one, get_task(task).chance)):
@@ -125,18 +125,18 @@ def test_mistakes_of_entrants_are_named(story, v2_release, tmp_path):
     with pytest.raises(MagBridgeError, match="3 predictions: expected one for each of 1220 rows"):
         hidden.table(np.zeros(3))
     with pytest.raises(MagBridgeError, match="my-ridge/submission.yaml: release: .* pass the named release"):
-        check(read_submission(entry), v2_release, [])
+        check(read_submission(entry), Answers(v2_release), [])
     with pytest.raises(
         MagBridgeError, match="my-ridge/submission.yaml: release: .* is not among the given releases, .*--data"
     ):
-        rescore(read_submissions(entry.parent), [v2_release], [])
+        rescore(read_submissions(entry.parent), [Answers(v2_release)], [])
     with pytest.raises(
         MagBridgeError, match="has predictions for .*, these are for 000000000000: expected one release per"
     ):
         save_entry(entry, "t2", hidden.table(np.zeros(1220)), "0" * 64, description="x", authors=["A"], licence="MIT",
                    trained_on=[], pooling="scan")  # fmt: skip
     with pytest.raises(MagBridgeError, match="is a round, with only new cells: expected the split by_cell_primary"):
-        answers(get_task("t1"), story / "round-1", "by_record_optimistic_baseline")
+        Answers(story / "round-1").of(get_task("t1"), "by_record_optimistic_baseline")
     whole = hidden.table(np.full(1220, 0.8))
     for table, message in (
         (whole.slice(1), "samples t1-00000 are missing"),
@@ -156,4 +156,4 @@ def test_mistakes_of_entrants_are_named(story, v2_release, tmp_path):
             pooling="scan",
         )
         with pytest.raises(MagBridgeError, match=message):
-            check(read_submission(folder), story / "still-open", [])
+            check(read_submission(folder), Answers(story / "still-open"), [])

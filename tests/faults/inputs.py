@@ -20,6 +20,7 @@ from benchmark.leaderboard.boards import leaderboard
 from benchmark.leaderboard.submissions import check, read_submission
 from benchmark.predictions import score_predictions
 from benchmark.results import read_predictions, read_results, result_files, write_results
+from benchmark.rounds import Answers
 from benchmark.tasks import get_task
 from bridge.audit.leakage import read_split
 from bridge.audit.promises import audit_release
@@ -161,7 +162,9 @@ def benchmark_inputs(bench: Bench) -> dict[str, Input]:
     return found | {
         "results": Input(folder / "results", rank, share=6),
         "submission": Input(
-            folder / "my-model", lambda copy: check(read_submission(copy, False), bench.release, results[1:]), share=6
+            folder / "my-model",
+            lambda copy: check(read_submission(copy, False), Answers(bench.release), results[1:]),
+            share=6,
         ),
         "baseline": Input(folder / "baseline", baseline, share=2),
     }

@@ -24,6 +24,7 @@ from benchmark.leaderboard.space.server import refusal_of
 from benchmark.leaderboard.submissions import check, read_submission, read_submissions, rescore
 from benchmark.predictions import save_entry
 from benchmark.results import write_results
+from benchmark.rounds import Answers
 from benchmark.tasks import TASKS, get_task
 from bridge.generate import AnyUpstream, resolve
 from bridge.release import folder as release
@@ -53,7 +54,9 @@ def forged(bench: Bench, count: int) -> Iterator[str | None]:
     guess = truth.target + rng.normal(0, 0.02, len(truth.target))
     table = pa.table({"sample_id": truth.sample_ids.tolist(), "prediction": guess})
     save_entry(folder, "t1", table, digest, seconds=3, features=5, **ABOUT)
-    (file,) = write_results(check(read_submission(folder), bench.release, []).results, folder, predictions=False)
+    (file,) = write_results(
+        check(read_submission(folder), Answers(bench.release), []).results, folder, predictions=False
+    )
     whole = file.read_text()
     places = [p for p, _ in leaves(json.loads(whole)) if p[0] not in ("packages", "schema_version")]
     for _ in range(count):
@@ -64,7 +67,7 @@ def forged(bench: Bench, count: int) -> Iterator[str | None]:
         inner[last] = another(inner[last])
         file.write_text(json.dumps(document) + "\n")
         try:
-            rescore(read_submissions(folder.parent), [bench.release], [])
+            rescore(read_submissions(folder.parent), [Answers(bench.release)], [])
             yield f"{above}, {last} was believed"
         except MagBridgeError:
             yield None

@@ -23,6 +23,7 @@ from benchmark.leaderboard.submissions import read_submissions
 from benchmark.leaderboard.texts import COLUMNS
 from benchmark.predictions.reading import MAX_BYTES
 from benchmark.results import Result, read_files
+from benchmark.rounds import Answers
 from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.log import LOG
@@ -74,7 +75,7 @@ def build(
     folder = release_folder(release)
     counted = uploads or Uploads()
     entered = read_submissions()
-    entries = recompute(entered, [folder], results, compared)
+    entries = recompute(entered, [Answers(folder)], results, compared)
     board = results + entries.ranked
     remark = dataset_info(folder).remark
     if remark is not None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from benchmark.data import dataset_info
 from benchmark.leaderboard.boards import standing
-from benchmark.leaderboard.submissions import Checked, check, read_submission
+from benchmark.leaderboard.submissions import Submitted, check, read_submission
 from benchmark.leaderboard.texts import COLUMNS, placed, texts_of
 from benchmark.predictions.entry import write_submission
 from benchmark.results import Result
+from benchmark.rounds import Answers
 from benchmark.tasks import get_task
 from dataset_card.contract.field import markdown_table
 from dataset_card.errors import MagBridgeError
@@ -94,12 +95,13 @@ def handle(form: Form, release: Path, board: list[Result], repo: str | None) -> 
         with tempfile.TemporaryDirectory() as scratch:
             folder = form.write(Path(scratch), release)
             try:
-                checked = check(read_submission(folder, named_as_folder=False), release, board)
+                entry = read_submission(folder, named_as_folder=False)
+                checked = check(entry, Answers(release), board)
             except MagBridgeError as error:
                 said = str(error).replace(f"{folder}/{form.task}{form.file.suffix}", form.file.name)
                 raise MagBridgeError(said.replace(f"{folder}/", "").replace(str(folder), "it")) from error
             (result,) = checked.results
-            kept = _kept(form, checked, repo)
+            kept = _kept(form, entry, repo)
     finally:
         form.file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # each upload has its own folder; one with other files stays
@@ -107,13 +109,13 @@ def handle(form: Form, release: Path, board: list[Result], repo: str | None) -> 
     return result, [placed(result, board), *checked.remarks, kept]
 
 
-def _kept(form: Form, checked: Checked, repo: str | None) -> str:
+def _kept(form: Form, entry: Submitted, repo: str | None) -> str:
     if repo is None or not os.environ.get("HF_TOKEN"):
         return "Scored and deleted: this page keeps nothing. To enter the board, open a pull request (CONTRIBUTING.md)."
     if form.missing:
         return f"Scored and deleted: to keep it, also fill in {', '.join(form.missing)}."
-    name, folder = checked.entry.submission.name, checked.entry.folder
-    files: dict[str, Path | bytes] = {f"{name}/{path.name}": path.read_bytes() for path in sorted(folder.iterdir())}
+    name, paths = entry.submission.name, sorted(entry.folder.iterdir())
+    files: dict[str, Path | bytes] = {f"{name}/{path.name}": path.read_bytes() for path in paths}
     return f"Kept as a pull request, public from now on: {Repository(repo, 'dataset').propose(files, f'Submit {name}')}"
 
 

@@ -21,6 +21,7 @@ from benchmark.leaderboard.submissions import FILE, check, read_submission, read
 from benchmark.leaderboard.texts import to_markdown
 from benchmark.predictions import save_entry, write_predictions
 from benchmark.results import read_files, write_results
+from benchmark.rounds import Answers
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 
@@ -37,7 +38,7 @@ def made(release, ridge, tmp_path_factory):
     """A copy of ridge's predictions, scored and filed."""
     folder = tmp_path_factory.mktemp("entries") / "copied"
     save_entry(folder, "t1", ridge.table, ridge.dataset.digest, description="Mine.", seconds=3, features=5, **ABOUT)
-    write_results(check(read_submission(folder), release, []).results, folder, predictions=False)
+    write_results(check(read_submission(folder), Answers(release), []).results, folder, predictions=False)
     return folder
 
 
@@ -76,7 +77,7 @@ def forged(value):
 def test_no_field_that_a_board_shows_can_be_forged(entry, release):
     (file,) = entry.glob("*.jsonl")
     whole = json.loads(file.read_text())
-    rescore(read_submissions(entry.parent), [release], [])
+    rescore(read_submissions(entry.parent), [Answers(release)], [])
     places = [path for path, _ in leaves(whole) if path[0] not in ("packages", "schema_version")]
     rng = np.random.default_rng(0)
     named = [path for path in places if "batteries" not in path and "visits" not in path and "runs" not in path]
@@ -89,7 +90,7 @@ def test_no_field_that_a_board_shows_can_be_forged(entry, release):
         inner[path[-1]] = forged(inner[path[-1]])
         file.write_text(json.dumps(document) + "\n")
         with pytest.raises(MagBridgeError):
-            rescore(read_submissions(entry.parent), [release], [])
+            rescore(read_submissions(entry.parent), [Answers(release)], [])
             pytest.fail(f"{path} was believed")
 
 
@@ -125,16 +126,16 @@ def test_forgeries_that_keep_the_sums_are_refused(entry, release, forge):
     document["headline"] = document["headline"] | {"mean": np.mean([r["scores"]["r2"] for r in document["runs"]])}
     file.write_text(json.dumps(document) + "\n")
     with pytest.raises(MagBridgeError, match="t1 is filed with"):
-        rescore(read_submissions(entry.parent), [release], [])
+        rescore(read_submissions(entry.parent), [Answers(release)], [])
     # what is filed is not looked at where all is at hand
-    ranked, _ = recompute(read_submissions(entry.parent), [release], [])
+    ranked, _ = recompute(read_submissions(entry.parent), [Answers(release)], [])
     assert ranked[0].seconds == 3 and ranked[0].n_features == 5 and len(ranked[0].runs) == 5
 
 
 def test_predictions_on_another_release_are_refused(entry, release, ridge):
     write_predictions(entry / "t1.parquet", ridge.table, "f" * 64)
     with pytest.raises(MagBridgeError, match="was predicted on the dataset ffffffffffff"):
-        recompute(read_submissions(entry.parent), [release], [])
+        recompute(read_submissions(entry.parent), [Answers(release)], [])
 
 
 def test_without_its_release_an_entry_has_no_rank_and_no_figure(entry, ridge):
@@ -156,7 +157,7 @@ def test_filed_results_of_another_entry_are_no_entry(entry):
 
 
 def test_what_the_author_says_is_marked(entry, release, ridge):
-    ranked, remarks = recompute(read_submissions(entry.parent), [release], [])
+    ranked, remarks = recompute(read_submissions(entry.parent), [Answers(release)], [])
     text = to_markdown(leaderboard([ridge, *ranked], remarks=remarks))
     assert "| 5 † | 0.6 † | submitted |" in text and "† marks values reported by the author" in text
 
@@ -165,15 +166,15 @@ def test_recomputing_is_remembered_by_the_files(entry, release, monkeypatch, tmp
     from benchmark.leaderboard import entries
 
     monkeypatch.setenv("MAGBRIDGE_CACHE", str(tmp_path / "cache"))
-    first = recompute(read_submissions(entry.parent), [release], [])
+    first = recompute(read_submissions(entry.parent), [Answers(release)], [])
     monkeypatch.setattr(entries, "check", None)
     began = time.monotonic()
-    again = recompute(read_submissions(entry.parent), [release], [])
+    again = recompute(read_submissions(entry.parent), [Answers(release)], [])
     assert again.ranked == first.ranked and time.monotonic() - began < 5
     for path in (tmp_path / "cache" / "entries").iterdir():
         path.write_text("{}")
     with pytest.raises(TypeError):  # computed again
-        recompute(read_submissions(entry.parent), [release], [])
+        recompute(read_submissions(entry.parent), [Answers(release)], [])
 
 
 def _with(result, change):
@@ -203,7 +204,7 @@ def test_copies_of_numbers_are_named_with_a_little_noise_too(ridge, release, tmp
     known = dict(zip(truth.sample_ids.tolist(), truth.target))
     spread = np.std(ridge.table["prediction"].to_numpy() - [known[s] for s in ridge.table["sample_id"].to_pylist()])
     noise = np.random.default_rng(0).normal(0, spread, ridge.table.num_rows)
-    found = duplicates([_with(ridge, lambda p: change(p, noise))], read_files(path), release)
+    found = duplicates([_with(ridge, lambda p: change(p, noise))], read_files(path), Answers(release))
     assert [remark.ranked for remark in found] == [True] * named
     assert not named or "its errors match those of ridge (" in found[0].words
 
@@ -221,11 +222,11 @@ def test_copies_of_labels_are_named_and_right_ones_are_not(release, tmp_path):
             mended[i] = right[forest.table["sample_id"][i].as_py()]
         table = forest.table.set_column(forest.table.column_names.index("prediction"), "prediction", pa.array(mended))
         mine = dataclasses.replace(forest, model="mine", table=table)
-        assert len(duplicates([mine], read_files(path), release)) == named
+        assert len(duplicates([mine], read_files(path), Answers(release))) == named
 
 
 def test_copies_are_named_on_the_board(entry, release, ridge, tmp_path):
     (path,) = write_results([ridge], tmp_path / "results")
     for _ in range(2):  # the second time from the cache
-        _, (remark,) = recompute(read_submissions(entry.parent), [release], [], read_files(path))
+        _, (remark,) = recompute(read_submissions(entry.parent), [Answers(release)], [], read_files(path))
         assert remark.ranked and "its errors match those of ridge (1.000): a copy" in remark.words

@@ -25,6 +25,7 @@ from benchmark.leaderboard.submissions import (
 from benchmark.leaderboard.texts import placed, texts_of
 from benchmark.predictions import write_predictions
 from benchmark.results import SHIPPED, read_results, write_results
+from benchmark.rounds import Answers
 from dataset_card.errors import MagBridgeError
 
 
@@ -67,8 +68,8 @@ def entry(made, tmp_path):
 
 
 def test_a_saved_result_is_a_submission_that_holds(made, release, taken):
-    checked = check(read_submission(made), release, taken)
-    assert (checked.entry.submission.name, checked.entry.submission.authors) == ("my-model", ["Ada Lovelace"])
+    checked = check(read_submission(made), Answers(release), taken)
+    assert {result.model for result in checked.results} == {"my-model"} and not checked.is_late
     assert sorted(path.name for path in made.iterdir()) == [FILE, "t1.parquet", "t2.parquet"], "nothing is written"
     data = {task: load_task(task, release) for task in ("t1", "t2")}
     again = evaluate_model("t2", quiet_is_reuse, data["t2"])
@@ -78,7 +79,7 @@ def test_a_saved_result_is_a_submission_that_holds(made, release, taken):
 
 
 def test_where_it_stands_is_told_at_once(made, release, taken):
-    result = check(read_submission(made), release, taken).results[1]
+    result = check(read_submission(made), Answers(release), taken).results[1]
     place, entries = standing(result, taken)
     (board,) = [b for b in leaderboard([*taken, result]) if b.task == "t2"]
     assert entries == board.entries and place in entries and len(entries) == 3
@@ -88,27 +89,27 @@ def test_where_it_stands_is_told_at_once(made, release, taken):
 
 def test_rescoring_finds_what_was_filed(entry, release, taken):
     with pytest.raises(MagBridgeError, match="has 0 results files, expected 1: run"):
-        rescore(read_submissions(entry.parent), [release], taken)
-    write_results(check(read_submission(entry), release, taken).results, entry, predictions=False)
-    (again,) = rescore(read_submissions(entry.parent), [release], taken)
+        rescore(read_submissions(entry.parent), [Answers(release)], taken)
+    write_results(check(read_submission(entry), Answers(release), taken).results, entry, predictions=False)
+    (again,) = rescore(read_submissions(entry.parent), [Answers(release)], taken)
     before = filed(read_submission(entry))
-    assert [r.mean() for r in before] == [r.mean() for r in again.results]
-    check(read_submission(entry), release, before)  # its own earlier scores do not take its name
+    assert [r.mean() for r in before] == [r.mean() for r in again]
+    check(read_submission(entry), Answers(release), before)  # its own earlier scores do not take its name
 
 
 def test_rescoring_refuses_other_figures_than_the_predictions_give(entry, release, taken):
     result = evaluate_model("t2", get_model("linear-svc"), release)
-    write_results(check(read_submission(entry), release, taken).results, entry, predictions=False)
+    write_results(check(read_submission(entry), Answers(release), taken).results, entry, predictions=False)
     write_predictions(entry / "t2.parquet", result.table, result.dataset.digest)
     told = "my-model: t2 is filed with .*, but its predictions and submission.yaml give"
     with pytest.raises(MagBridgeError, match=told):
-        rescore(read_submissions(entry.parent), [release], taken)
+        rescore(read_submissions(entry.parent), [Answers(release)], taken)
     document = yaml.safe_load((entry / FILE).read_text())
     del document["tasks"]["t2"]
     (entry / FILE).write_text(yaml.safe_dump(document))
     (entry / "t2.parquet").unlink()
     with pytest.raises(MagBridgeError, match="contains t2 my-model .*, which is not a result of this entry"):
-        rescore(read_submissions(entry.parent), [release], taken)
+        rescore(read_submissions(entry.parent), [Answers(release)], taken)
 
 
 def test_an_entry_can_be_submitted_from_among_the_others(entry, release, taken, monkeypatch):
@@ -141,8 +142,8 @@ def test_a_folder_without_entries_is_not_a_check_that_passed(tmp_path):
 def test_every_shipped_entry_is_rescored_to_the_last_digit(published_release):
     """What a pull request's check does; the example has the predictions of a shipped baseline, and so its scores."""
     board = read_results(SHIPPED)
-    checked = {again.entry.submission.name: again for again in rescore(read_submissions(), [published_release], board)}
-    (example,) = checked["example-ridge"].results
+    again = rescore(read_submissions(), [Answers(published_release)], board)
+    (example,) = next(found for found in again if found[0].model == "example-ridge")
     (ridge,) = [
         r for r in board
         if r.key == ("t1", "ridge", "by_cell_primary", "rows") and r.dataset.digest == example.dataset.digest
@@ -238,7 +239,7 @@ def test_each_mistake_in_a_folder_has_its_line(entry, release, taken, message):
     MISTAKES[message](entry)
     folder = entry if entry.exists() else entry.with_name("other")
     with pytest.raises(MagBridgeError, match=message) as caught:
-        check(read_submission(folder), release, taken)
+        check(read_submission(folder), Answers(release), taken)
     assert "\n" not in str(caught.value)
 
 
@@ -246,7 +247,7 @@ def test_a_name_on_the_board_is_not_free(entry, release, taken):
     _change(name="linear-svc")(entry)
     folder = entry.rename(entry.with_name("linear-svc"))
     with pytest.raises(MagBridgeError, match="name: linear-svc is already on the board"):
-        check(read_submission(folder), release, taken)
+        check(read_submission(folder), Answers(release), taken)
 
 
 def test_what_cannot_be_submitted_is_not_saved(release, tmp_path):

@@ -40,11 +40,7 @@ def score(
         "  {metric} over test batteries, 95 %: [{low:.4f}, {high:.4f}]".format(**outcome["interval"]),
     ]
     show(outcome, "\n".join(lines), as_json)
-    _note([] if as_json else outcome["remarks"])
-
-
-def _note(remarks: list[str]) -> None:
-    for remark in remarks:
+    for remark in [] if as_json else outcome["remarks"]:
         LOG.info(f"note: {remark}")
 
 
@@ -58,7 +54,8 @@ def submit(
         check: Write nothing.
     """
     from benchmark.leaderboard import submissions
-    from benchmark.leaderboard.entries import LATE, duplicates, recompute
+    from benchmark.leaderboard.copies import filed_errors
+    from benchmark.leaderboard.entries import LATE, recompute
     from benchmark.leaderboard.texts import placed
     from benchmark.results import read_files, to_json, write_results
     from benchmark.rounds import Answers
@@ -69,15 +66,14 @@ def submit(
     if not results:  # the shipped entries too, except this one
         others = [other for other in submissions.read_submissions() if not other.folder.samefile(entry.folder)]
         taken += recompute(others, [answers], taken).ranked
-    checked = submissions.check(entry, answers, taken)
+    checked = submissions.check(entry, answers, taken, filed_errors({} if results else filed, [answers]))
+    for remark in checked.remarks:
+        LOG.info(f"note: {remark}")
     if not checked.results:
-        _note(checked.remarks)
         print(f"{entry.folder} is valid; {data} is open until its labels are revealed: nothing was scored or written")
         return
     if not check:
         write_results(checked.results, entry.folder, predictions=False)
-    alike = duplicates(checked.results, {} if results else filed, answers)
-    _note(checked.remarks + [f"{remark.result.task}: {remark.words}" for remark in alike])
     lines = [
         f"{r.task}: {r.headline} {r.mean():.4f}, not ranked: {LATE}" if checked.is_late else placed(r, taken)
         for r in checked.results
@@ -121,7 +117,7 @@ def leaderboard(
         format: table, markdown, html, or added (what v3's magnetics add).
         data: Release or round that entries name, to recompute their scores; may be repeated.
     """
-    from benchmark.leaderboard import added, boards, entries, page, submissions, texts
+    from benchmark.leaderboard import added, boards, copies, entries, page, submissions, texts
     from benchmark.results import read_files
     from benchmark.rounds import Answers
     from benchmark.tasks import check_split, get_task
@@ -140,7 +136,8 @@ def leaderboard(
     read = [result for of_file in filed.values() for result in of_file]
     if not results:
         given = data or [DEFAULT_RELEASE] * Path(DEFAULT_RELEASE).is_dir()
-        found = entries.recompute(entered, map(Answers, given), read, filed)
+        answers = [Answers(release) for release in given]
+        found = entries.recompute(entered, answers, read, copies.filed_errors(filed, answers))
         read, remarks = read + found.ranked, found.remarks
     if format == "added":
         text = added.to_markdown(added.added(r for r in read if task in (None, r.task)))

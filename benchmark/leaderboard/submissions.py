@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.leaderboard.copies import Known, copies, errors
 from benchmark.predictions.entry import FILE, POOLING, Submission
 from benchmark.predictions.scored import score_file
 from benchmark.refusals import refused
@@ -58,14 +59,19 @@ class Checked:
     """A submission that passed the checks.
 
     Attributes:
-        results: Scores recomputed from its predictions, one result per task; empty while a round is open.
+        known: Scores recomputed from its predictions, one result per task, and its errors; empty while a round is open.
         remarks: Notes for its author.
         is_late: Whether it is late, as in the function of that name.
     """
 
-    results: list[Result]
+    known: list[Known]
     remarks: list[str]
     is_late: bool
+
+    @property
+    def results(self) -> list[Result]:
+        """The results, without the errors."""
+        return [each.result for each in self.known]
 
 
 def read_submission(folder: str | Path, named_as_folder: bool = True) -> Submitted:
@@ -128,13 +134,14 @@ def read_submissions(folder: Path | None = None) -> list[Submitted]:
     return [read_submission(path) for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
 
 
-def check(entry: Submitted, answers: Answers, taken: list[Result]) -> Checked:
+def check(entry: Submitted, answers: Answers, taken: list[Result], others: Sequence[Known] = ()) -> Checked:
     """Check an entry and score it.
 
     Args:
         entry: Entry, from `read_submission`.
         answers: Labels of the release or round that the submission names.
         taken: Results on the board; the names of their models are taken.
+        others: Results whose copies are named in the remarks, from `filed_errors`.
 
     Returns:
         Its scores, or none while a round is open; nothing is written.
@@ -145,7 +152,8 @@ def check(entry: Submitted, answers: Answers, taken: list[Result]) -> Checked:
     submission, path = entry.submission, entry.folder / FILE
     if submission.name in {result.model for result in taken if result.protocol != "submitted"}:
         raise MagBridgeError(f"{path}: name: {submission.name} is already on the board: choose another name")
-    results, remarks = [], []
+    known: list[Known] = []
+    remarks, late = [], is_late(entry, answers)
     for task_id, file in entry.files.items():
         task = get_task(task_id)
         dataset, truth = answers.of(task)
@@ -159,26 +167,26 @@ def check(entry: Submitted, answers: Answers, taken: list[Result]) -> Checked:
         if not runs:
             continue
         about = submission.tasks[task.id]
-        results.append(
-            Result(
-                task=task.id,
-                task_version=task.version,
-                model=submission.name,
-                description=submission.description + POOLING[submission.pooling],
-                dataset=dataset,
-                split=PRIMARY_SPLIT,
-                protocol="submitted",
-                runs=tuple(runs),
-                battery_ids=tuple(np.unique(truth.battery_ids).tolist()),
-                packages={"python": platform.python_version(), "numpy": np.__version__},
-                hardware={"processor": submission.hardware, "cores": None, "gpu": None},
-                seconds=float(about.get("seconds", 0.0)),
-                n_features=about.get("features"),
-                n_test=len(truth.sample_ids),
-                table=table,
-            )
+        result = Result(
+            task=task.id,
+            task_version=task.version,
+            model=submission.name,
+            description=submission.description + POOLING[submission.pooling],
+            dataset=dataset,
+            split=PRIMARY_SPLIT,
+            protocol="submitted",
+            runs=tuple(runs),
+            battery_ids=tuple(np.unique(truth.battery_ids).tolist()),
+            packages={"python": platform.python_version(), "numpy": np.__version__},
+            hardware={"processor": submission.hardware, "cores": None, "gpu": None},
+            seconds=float(about.get("seconds", 0.0)),
+            n_features=about.get("features"),
+            n_test=len(truth.sample_ids),
+            table=table,
         )
-    return Checked(results, remarks, is_late(entry, answers))
+        known.append(Known(result, errors(result, truth)))
+    remarks += [f"{remark.result.task}: {remark.words}" for remark in copies(known, others)]
+    return Checked(known, remarks, late)
 
 
 def is_late(entry: Submitted, answers: Answers) -> bool:

@@ -10,12 +10,13 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from benchmark.data import dataset_info, release_folder
 from benchmark.leaderboard.boards import leaderboard
-from benchmark.leaderboard.entries import ByFile, recompute
+from benchmark.leaderboard.copies import Known, filed_errors
+from benchmark.leaderboard.entries import recompute
 from benchmark.leaderboard.page import to_html
 from benchmark.leaderboard.space.server import Guard, Uploads, free_port, run
 from benchmark.leaderboard.space.submission import Form, handle, ranked, summary
@@ -54,7 +55,7 @@ def build(
     release: str | Path,
     submissions: str | None = None,
     uploads: Uploads | None = None,
-    compared: ByFile = MappingProxyType({}),
+    others: Sequence[Known] = (),
 ):
     """Build the form, without launching it, and the board.
 
@@ -63,7 +64,7 @@ def build(
         release: Release folder, or a dataset's id on the Hub.
         submissions: Dataset on the Hub to which checked submissions are proposed, or None.
         uploads: The server's counter of uploads.
-        compared: Results, by file, with filed predictions to compare the entries with.
+        others: Results whose copies are named on the board.
 
     Returns:
         A `gradio.Blocks`, and the board as HTML.
@@ -75,7 +76,7 @@ def build(
     folder = release_folder(release)
     counted = uploads or Uploads()
     entered = read_submissions()
-    entries = recompute(entered, [Answers(folder)], results, compared)
+    entries = recompute(entered, [Answers(folder)], results, others)
     board = results + entries.ranked
     remark = dataset_info(folder).remark
     if remark is not None:
@@ -160,7 +161,8 @@ def serve(results: Path | None, release: str | Path, port: int | None = None, su
 
     read = [result for found in filed.values() for result in found]
     # A Space has no predictions for its results.
-    page, html = build(read, release, submissions, uploads, {} if results else filed)
+    others = filed_errors({} if results else filed, [Answers(release)])
+    page, html = build(read, release, submissions, uploads, others)
     theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")  # as a Space sets it
     port = port or int(os.environ.get("GRADIO_SERVER_PORT", "0")) or free_port(host)

@@ -1,8 +1,10 @@
 """Error messages by name, with placeholders for values."""
 
 from functools import partial
+from pathlib import Path
 
 from dataset_card.storage.documents import packaged, worded
+from dataset_card.storage.faults import FaultyInput, fault
 
 texts = partial(packaged, "bridge")
 """The texts of a YAML file in this package, by name."""
@@ -20,3 +22,15 @@ def said(of: str, **values: object) -> tuple[str, str, str]:
     """
     found, expected, fix = (text.format(**values) for text in texts("measured/faults.yaml")[of])
     return found, expected, fix
+
+
+def faulty(of: str, *, where: str = "", file: Path | str = "", **values: object) -> FaultyInput:
+    """Return the error for an entry of `measured/faults.yaml`, ready to be raised.
+
+    Args:
+        of: Name of the mistake.
+        where: Its place in the file.
+        file: The file; not needed within `faults_in`.
+        **values: Values of the placeholders.
+    """
+    return fault(*said(of, **values), where=where, file=file)

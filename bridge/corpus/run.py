@@ -137,7 +137,7 @@ def verify(out: str | Path, engine: Engine = Engine()) -> list[Finding]:
     if len(markers) < specification.shards:
         return findings
     try:
-        expected = _manifest(folder, specification, markers)
+        expected = _manifest(specification, markers)
     except MagBridgeError as error:
         return [*findings, Finding("split guarantee", "all shards", str(error))]
     # through JSON, like the one in the folder
@@ -181,14 +181,12 @@ def _files(markers: list[dict]) -> dict[str, dict]:
     return {path: file for marker in markers for path, file in marker["files"].items()}
 
 
-def _manifest(folder: Folder, specification: Specification, markers: list[dict]) -> dict:
+def _manifest(specification: Specification, markers: list[dict]) -> dict:
     """Return the manifest of a corpus, from the markers of all its shards."""
     try:
         summary = combine((marker["summary"] for marker in markers), specification.edition.same_cells)
     except (TypeError, AttributeError, IndexError, KeyError) as error:
-        raise MagBridgeError(
-            f"{folder.url}: a marker's summary is damaged ({error}); build the corpus again"
-        ) from error
+        raise MagBridgeError(f"a marker's summary is damaged ({error}); build the corpus again") from error
     if any(marker["cells"] != markers[0]["cells"] for marker in markers):
         raise MagBridgeError(
             "a cell is in different subsets in different shards; expected the same in all; build the corpus again"
@@ -218,7 +216,7 @@ def _manifest(folder: Folder, specification: Specification, markers: list[dict])
 
 
 def _finish(folder: Folder, specification: Specification, markers: list[dict]) -> dict:
-    manifest, files = _manifest(folder, specification, markers), _files(markers)
+    manifest, files = _manifest(specification, markers), _files(markers)
     for split in SPLITS:
         known = {Path(path).name for path in files if Path(path).parent.name == split}
         for name in folder.names(f"data/{split}"):

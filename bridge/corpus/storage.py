@@ -68,15 +68,15 @@ class Folder:
         Raises:
             OSError: If it cannot be written; the file is then unchanged.
         """
-        if self.local:
-            with replacing(Path(self._path(name))) as path:
+        if not self.local:
+            with tempfile.TemporaryDirectory(prefix="corpus-") as scratch:
+                path = Path(scratch) / Path(name).name
                 yield path
+                with self._reported(name):
+                    self._place[0].put_file(str(path), self._path(name))
             return
-        with tempfile.TemporaryDirectory(prefix="corpus-") as scratch:
-            path = Path(scratch) / Path(name).name
+        with replacing(Path(self._path(name))) as path:
             yield path
-            with self._reported(name):
-                self._place[0].put_file(str(path), self._path(name))
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""

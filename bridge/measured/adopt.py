@@ -10,7 +10,7 @@ import pandas
 
 from bridge.audit.leakage import LeakageReport, leakage_report
 from bridge.config import config_hash
-from bridge.errors import refusal, said
+from bridge.errors import faulty, refusal, said
 from bridge.identity import sample_seed
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
 from bridge.measured.plausibility import check_scans
@@ -27,7 +27,7 @@ from dataset_card.contract.measured import LABEL_FIELDS
 from dataset_card.contract.schema import MEASURED_CHANNELS, metadata_of
 from dataset_card.running.templates import macros
 from dataset_card.storage.digests import sha256_of
-from dataset_card.storage.faults import Fault, Faults, FaultyInput, fault, require
+from dataset_card.storage.faults import Fault, Faults, FaultyInput, require
 from dataset_card.storage.output import RELEASE, require_folder
 
 SCANS_FILE = "scans.csv"
@@ -165,7 +165,7 @@ def read_measured(
     rows = _rows(table, config)
     primary = default_split(rows, Path(labels)) if split is None else own_split(Path(split), table)
     if len(rows) and set(by_record_optimistic_baseline(rows)) != set(SPLITS):
-        raise fault(labels, "", *said("few_scans", count=len(rows)))
+        raise faulty("few_scans", count=len(rows), file=labels)
     sources |= {Path(p).name: sha256_of(Path(p)) for p in (labels, channels, columns, split) if p is not None}
     notes = (*table.attrs["notes"], *scan_set.notes(), *split_notes(rows, primary))
     named, x = table["scan_id"].tolist(), scan_set.released()

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.errors import said
+from bridge.errors import faulty, said
 from dataset_card.contract.measured import AXES, MEASURED_CHANNELS
 from dataset_card.contract.schema import CHANNELS
 from dataset_card.storage.columns import UNITS, known_unit, read_column_map, unit_factor
-from dataset_card.storage.faults import Faults, fault, require
+from dataset_card.storage.faults import Faults, require
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,9 @@ def read_channel_map(path: Path | str) -> ChannelMap:
     entries = dict(read_column_map(path, (*CHANNELS, "time")).entries)
     time = entries.pop("time", None)
     if missing := [name for name in MEASURED_CHANNELS if name not in entries]:
-        raise fault(path, "channels", *said("channel_unmapped", name=missing[0], known=", ".join(MEASURED_CHANNELS)))
+        raise faulty(
+            "channel_unmapped", name=missing[0], known=", ".join(MEASURED_CHANNELS), where="channels", file=path
+        )
     faults = Faults(path)
     for name, entry in entries.items():
         if entry["axis"] != AXES[name]:

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
 
-from bridge.errors import said
+from bridge.errors import faulty
 from bridge.measured.tables import read_labels
 from bridge.v3 import SensorArray
 from bridge.v3.experiment import Experiment, read_experiment
@@ -25,7 +25,6 @@ from bridge.v3.simulation import Case, simulate_cases
 from dataset_card.contract.measured import MAP_FIELDS, MAP_POSITION
 from dataset_card.running.plotting import canvas
 from dataset_card.running.templates import macros
-from dataset_card.storage.faults import fault
 
 WORDS = partial(macros, "bridge.measured", "field_map.md")
 AXES = ("bx_nT", "by_nT", "bz_nT")
@@ -152,9 +151,9 @@ def read_map(path: Path, design: Experiment, columns: Path | None = None) -> Fie
     table = read_labels(path, MAP_FIELDS, columns)
     axes = tuple(axis for axis in AXES if axis in table)
     if not axes:
-        raise fault(path, "", *said("no_field"))
+        raise faulty("no_field", file=path)
     if not FEWEST_POINTS <= len(table) <= MOST_POINTS:
-        raise fault(path, "", *said("points", count=len(table), least=FEWEST_POINTS, most=MOST_POINTS))
+        raise faulty("points", count=len(table), least=FEWEST_POINTS, most=MOST_POINTS, file=path)
     notes = list(table.attrs["notes"])
     above = float(design.sensors.position_mm[:, 2].max())
     if "z_mm" not in table:
@@ -164,7 +163,7 @@ def read_map(path: Path, design: Experiment, columns: Path | None = None) -> Fie
     size = np.array([design.cell.length_mm, design.cell.width_mm])
     low, high = position[:, :2].min(axis=0), position[:, :2].max(axis=0)
     if ((high - low) < LEAST_SPAN * size).all() or (high < -size).any() or (low > 2 * size).any():
-        raise fault(path, "", *said("places", low=low, high=high, size=size))
+        raise faulty("places", low=low, high=high, size=size, file=path)
     return FieldMap(position, table[list(axes)].to_numpy(float), axes, tuple(notes))
 
 
@@ -189,7 +188,7 @@ def compare_map(path: Path, against: Path, columns: Path | None = None) -> MapRe
     measured = found.field_nT
     ratio = float(np.std(measured - measured.mean(axis=0)) / np.std(at_rest - at_rest.mean(axis=0)))
     if not 1 / OTHER_SCALE < ratio < OTHER_SCALE:
-        raise fault(path, "", *said("field_unit", ratio=ratio))
+        raise faulty("field_unit", ratio=ratio, file=path)
 
     def residual(shift: np.ndarray) -> np.ndarray:
         off = measured - model(shift[None])[0]

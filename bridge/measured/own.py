@@ -8,7 +8,7 @@ import numpy as np
 import pandas
 
 from bridge.config import CHEMISTRY, GROUNDED_MAX_V, GROUNDED_MIN_V
-from bridge.errors import refusal, said
+from bridge.errors import faulty, refusal, said
 from bridge.generate import AnyUpstream
 from bridge.measured.adopt import paired
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
@@ -24,7 +24,7 @@ from dataset_card.contract.editions import OWN_CELLS
 from dataset_card.contract.measured import ARCHIVE_FIELDS, CELL_FIELDS, PULSES, chemistry_of
 from dataset_card.running.templates import macros
 from dataset_card.storage.digests import sha256_of
-from dataset_card.storage.faults import Faults, fault, require
+from dataset_card.storage.faults import Faults, faults_in, require
 
 FEWEST_CELLS = 5
 """Least number of cells of one chemistry, so that no subset of the split by cell is empty."""
@@ -48,17 +48,12 @@ def with_cells(
     Raises:
         FaultyInput: If the table is not as declared, contains a record twice, or has a chemistry other than LFP for v1.
     """
-    path = Path(path)
     table = read_labels(path, CELL_FIELDS, columns)
     notes = table.attrs["notes"]
-    if chemistries is not None:
-        wanted, known = [chemistry_of(name) for name in chemistries], sorted(set(table["chemistry"]))
-        for name in wanted:
-            if name not in known:
-                text = said("no_such_chemistry", name=name, known=", ".join(known))
-                raise fault(path, "column 'chemistry'", *text)
-        table = table[table["chemistry"].isin(wanted)].reset_index(drop=True)
-    _check(path, table, isinstance(upstream, UpstreamV2))
+    is_v2 = isinstance(upstream, UpstreamV2)
+    with faults_in(path):
+        table = _of(chemistries, table)
+        _check(table, is_v2)
     own = own_voltages(table)
     pulses = PulseTables(
         cell=table["cell_id"].to_numpy(object),
@@ -74,7 +69,6 @@ def with_cells(
     )
     notes = (*notes, *_voltage_notes(table, own, pulses.voltage))
     # v2 still reads the scanned cell's voltages from the pulse tables, so they remain among its sources.
-    is_v2 = isinstance(upstream, UpstreamV2)
     sources = {name: digest for name, digest in upstream.sources.items() if is_v2 or "pulse" not in name}
     sources |= {Path(p).name: sha256_of(Path(p)) for p in (path, columns) if p is not None}
     if isinstance(upstream, UpstreamV2):
@@ -83,10 +77,21 @@ def with_cells(
     return dataclasses.replace(upstream, pulses=pulses, sources=sources, bridge_version=version), notes
 
 
-def _check(path: Path, table: pandas.DataFrame, any_chemistry: bool) -> None:
-    faults = Faults(path)
+def _of(chemistries: Collection[str] | None, table: pandas.DataFrame) -> pandas.DataFrame:
+    """Return the rows with these chemistries; all of them for None."""
+    if chemistries is None:
+        return table
+    wanted, known = [chemistry_of(name) for name in chemistries], sorted(set(table["chemistry"]))
+    for name in wanted:
+        if name not in known:
+            raise faulty("no_such_chemistry", name=name, known=", ".join(known), where="column 'chemistry'")
+    return table[table["chemistry"].isin(wanted)].reset_index(drop=True)
+
+
+def _check(table: pandas.DataFrame, any_chemistry: bool) -> None:
+    faults = Faults()
     if "voltage" not in table and PULSES[0].name not in table:
-        raise fault(path, "row 1", *said("no_voltage"))
+        raise faulty("no_voltage", where="row 1")
     for row in table[table.duplicated(["cell_id", "soc", "soh"])].to_dict("records"):
         faults.add(row["where"], *said("record_twice", **{name: row[name] for name in ("cell_id", "soc", "soh")}))
     if not any_chemistry:
@@ -166,7 +171,8 @@ def with_scans(
     mapping = RELEASE_NAMES if channels is None else read_channel_map(channels)
     labels = read_labels(table, ARCHIVE_FIELDS)
     scans, sources = read_scans(signals, mapping)
-    anchors, positions, labels = _archive(labels, Path(table))
+    with faults_in(table):
+        anchors, positions, labels = _archive(labels)
     found = evenly_sampled(paired(scans, labels, Path(signals), Path(table), "row"), mapping)
     check_scans(found, labels["voltage"].to_numpy())
     x = found.released()
@@ -182,7 +188,7 @@ def with_scans(
     return own, (*words.splitlines(), *found.notes())
 
 
-def _archive(labels: pandas.DataFrame, path: Path) -> tuple[list[float], int, pandas.DataFrame]:
+def _archive(labels: pandas.DataFrame) -> tuple[list[float], int, pandas.DataFrame]:
     """Return the anchors in V, the number of positions at each, and the rows sorted by anchor and position.
 
     Raises:
@@ -190,18 +196,18 @@ def _archive(labels: pandas.DataFrame, path: Path) -> tuple[list[float], int, pa
     """
     anchor = (labels["voltage"] / ANCHOR_STEP).round() * ANCHOR_STEP
     labels = labels.assign(anchor=anchor.round(2)).sort_values(["anchor", "position"], kind="stable", ignore_index=True)
-    faults = Faults(path)
+    faults = Faults()
     for row in labels[~labels["anchor"].between(REGIME_B_MIN_V, GROUNDED_MAX_V)].to_dict("records"):
         text = said("anchor_range", voltage=row["voltage"], low=REGIME_B_MIN_V, high=GROUNDED_MAX_V)
         faults.add(f"{row['where']}, column 'voltage'", *text)
     require(faults)
     anchors = sorted(labels["anchor"].unique().tolist())
     if len(anchors) < 2 or anchors[-1] <= GROUNDED_MIN_V:
-        raise fault(path, "", *said("few_anchors", anchors=anchors, low=GROUNDED_MIN_V))
+        raise faulty("few_anchors", anchors=anchors, low=GROUNDED_MIN_V)
     reference = labels.loc[labels["anchor"] == anchors[0], "position"].to_numpy()
     usual = len(reference)
     if usual < FEWEST_POSITIONS:
-        raise fault(path, f"anchor {anchors[0]:.2f} V", *said("few_positions", count=usual, least=FEWEST_POSITIONS))
+        raise faulty("few_positions", count=usual, least=FEWEST_POSITIONS, where=f"anchor {anchors[0]:.2f} V")
     even, spacing = np.linspace(reference[0], reference[-1], usual, retstep=True)
     for voltage in anchors:
         rows = labels[labels["anchor"] == voltage]

@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from bridge.errors import said
+from bridge.errors import faulty, said
 from bridge.measured.channels import ChannelMap
 from bridge.measured.tables import NAME
 from dataset_card.contract.measured import MEASURED_CHANNELS, TIME_COLUMNS, InputField
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.columns import ColumnMap
 from dataset_card.storage.digests import sha256_of
-from dataset_card.storage.faults import MOST, Fault, FaultyInput, fault, require
+from dataset_card.storage.faults import MOST, Fault, FaultyInput, faults_in, require
 from dataset_card.storage.layout import text_layout
 from dataset_card.storage.parquet import opened_parquet
 
@@ -85,10 +85,10 @@ def read_scans(path: Path | str, channels: ChannelMap) -> tuple[list[RawScan], d
     """
     path = Path(path)
     if not path.exists():
-        raise fault(path, "", *said("no_scans_there"))
+        raise faulty("no_scans_there", file=path)
     reader = _csv_folder if path.is_dir() else READERS.get(path.suffix.lower())
     if reader is None:
-        raise fault(path, "", *said("scans_suffix", suffix=path.suffix, known=", ".join(READERS)))
+        raise faulty("scans_suffix", suffix=path.suffix, known=", ".join(READERS), file=path)
     scans: list[RawScan] = []
     faults: list[Fault] = []
     total = 0
@@ -101,10 +101,10 @@ def read_scans(path: Path | str, channels: ChannelMap) -> tuple[list[RawScan], d
         scans.append(scan)
         total += sum(len(values) for values in scan.columns.values())
         if len(scans) > MAX_SCANS or total > MAX_VALUES:
-            raise fault(path, scan.where, *said("too_many_scans", scans=MAX_SCANS, numbers=MAX_VALUES))
+            raise faulty("too_many_scans", scans=MAX_SCANS, numbers=MAX_VALUES, where=scan.where, file=path)
     require(faults)
     if not scans:
-        raise fault(path, "", *said("no_scan"))
+        raise faulty("no_scan", file=path)
     return scans, _sources(path)
 
 
@@ -126,9 +126,9 @@ def _wanted(path: Path, names: list[str], channels: ChannelMap, where: str = "")
     for channel in channels.channels:
         if channel.column not in names and channel.name in MEASURED_CHANNELS:
             known = ", ".join(sorted(map(str, names))[:12])
-            raise fault(path, where, *said("no_channel", column=channel.column, name=channel.name, known=known))
+            raise faulty("no_channel", column=channel.column, name=channel.name, known=known, where=where, file=path)
     if channels.time is not None and channels.time[0] not in names:
-        raise fault(path, where, *said("no_time", column=channels.time[0]))
+        raise faulty("no_time", column=channels.time[0], where=where, file=path)
     time = [channels.time[0]] if channels.time else [name for name in TIME_COLUMNS if name in names]
     return [c.column for c in channels.channels if c.column in names] + time
 
@@ -154,13 +154,13 @@ def _parquet(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
     except FaultyInput:
         raise
     except MagBridgeError as error:
-        raise fault(path, "", *said("parquet_unreadable", reason=error)) from error
+        raise faulty("parquet_unreadable", reason=error, file=path) from error
 
 
 def _parquet_scans(path: Path, file, channels: ChannelMap) -> Iterator[RawScan | Fault]:
     names = file.schema_arrow.names
     if "scan_id" not in names:
-        raise fault(path, "", *said("parquet_no_ids"))
+        raise faulty("parquet_no_ids", file=path)
     wanted = _wanted(path, names, channels)
     if not _is_list(file.schema_arrow.field(wanted[0]).type):
         table = file.read(columns=["scan_id", *wanted], use_threads=False)
@@ -199,7 +199,7 @@ def _long_form(path: Path, table: pa.Table, wanted: list[str], first_row: int) -
 def _lists(path: Path, column: pa.Array, name: str) -> list[np.ndarray]:
     kind = column.type
     if not _is_list(kind) or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
-        raise fault(path, f"column {name!r}", *said("parquet_type", kind=kind))
+        raise faulty("parquet_type", kind=kind, where=f"column {name!r}", file=path)
     values = []
     for scalar in column:
         array = pa.array([], pa.float64()) if not scalar.is_valid else scalar.values.cast(pa.float64())
@@ -213,7 +213,7 @@ def _hdf5(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise fault(path, "", *said("hdf5_unreadable", reason=error)) from error
+        raise faulty("hdf5_unreadable", reason=error, file=path) from error
     with file:
         for scan_id in file:
             yield _checked(_group, path, file, scan_id, channels)
@@ -225,10 +225,10 @@ def _group(path: Path, file, scan_id: str, channels: ChannelMap) -> RawScan:
     where = f"scan {scan_id}"
     # A link may point outside this file: read only what the file itself contains.
     if not isinstance(file.get(scan_id, getlink=True), h5py.HardLink):
-        raise fault(path, where, *said("hdf5_link"))
+        raise faulty("hdf5_link", where=where, file=path)
     group = file[scan_id]
     if not isinstance(group, h5py.Group):
-        raise fault(path, where, *said("hdf5_dataset"))
+        raise faulty("hdf5_dataset", where=where, file=path)
     wanted = _wanted(path, list(group), channels, where)
     return RawScan(scan_id, str(path), where, None, {name: _dataset(path, where, group, name) for name in wanted})
 
@@ -240,9 +240,9 @@ def _dataset(path: Path, where: str, group, name: str) -> np.ndarray:
     dataset = group[name] if hard else None
     plain = isinstance(dataset, h5py.Dataset) and dataset.ndim == 1 and dataset.dtype.kind in "iuf"
     if dataset is None or not plain or dataset.external:
-        raise fault(path, f"{where}, {name}", *said("hdf5_values"))
+        raise faulty("hdf5_values", where=f"{where}, {name}", file=path)
     if len(dataset) > MAX_STEPS:
-        raise fault(path, f"{where}, {name}", *said("hdf5_steps", steps=len(dataset), most=MAX_STEPS))
+        raise faulty("hdf5_steps", steps=len(dataset), most=MAX_STEPS, where=f"{where}, {name}", file=path)
     return np.asarray(dataset[()], float)
 
 
@@ -266,19 +266,20 @@ def _csv_scan(file: Path, channels: ChannelMap) -> RawScan:
 def _csv_file(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
     table, first_row = _csv(path, channels, MAX_VALUES // 6)
     if "scan_id" not in table.column_names:
-        raise fault(path, f"row {first_row - 1}", *said("csv_no_ids"))
+        raise faulty("csv_no_ids", where=f"row {first_row - 1}", file=path)
     yield from _long_form(path, table, _wanted(path, table.column_names, channels), first_row)
 
 
 def _csv(file: Path, channels: ChannelMap, most: int) -> tuple[pa.Table, int]:
     """Return a text table of steps and the number of its first row."""
     if file.stat().st_size > most * 400:
-        raise fault(file, "", *said("csv_size", size=file.stat().st_size, most=most))
+        raise faulty("csv_size", size=file.stat().st_size, most=most, file=file)
     known = [InputField(name, "") for name in ("scan_id", *(c.column for c in channels.channels), *TIME_COLUMNS)]
-    layout = text_layout(file, known, ColumnMap())
+    with faults_in(file):
+        layout = text_layout(file, known, ColumnMap())
     names = list(layout.names)
     if repeated := [name for name in names if names.count(name) > 1]:
-        raise fault(file, f"row {layout.header + 1}", *said("csv_column_twice", name=repeated[0]))
+        raise faulty("csv_column_twice", name=repeated[0], where=f"row {layout.header + 1}", file=file)
     read = pa.csv.ReadOptions(
         use_threads=False, skip_rows=layout.header + 1, column_names=names, encoding=layout.encoding
     )
@@ -292,7 +293,7 @@ def _csv(file: Path, channels: ChannelMap, most: int) -> tuple[pa.Table, int]:
         reason = " ".join(str(error).split())[:160]
         line = re.search(r"Row #(\d+)", reason)
         where = f"row {line[1]}" if line else ""
-        raise fault(file, where, *said("csv_unreadable", reason=reason)) from error
+        raise faulty("csv_unreadable", reason=reason, where=where, file=file) from error
     return table, layout.header + 2
 
 
@@ -304,9 +305,9 @@ def _csv_numbers(file: Path, name: str, column: pa.ChunkedArray, first_row: int)
             float(value)
         except (TypeError, ValueError):
             comma = isinstance(value, str) and re.fullmatch(r"[+-]?\d+,\d+", value.strip())
-            text = said("csv_comma" if comma else "csv_number", value="empty" if value is None else repr(value))
-            raise fault(file, f"row {row}, column {name!r}", *text) from None
-    raise fault(file, f"column {name!r}", *said("csv_type", kind=column.type))
+            mistake, found = "csv_comma" if comma else "csv_number", "empty" if value is None else repr(value)
+            raise faulty(mistake, value=found, where=f"row {row}, column {name!r}", file=file) from None
+    raise faulty("csv_type", kind=column.type, where=f"column {name!r}", file=file)
 
 
 READERS: dict[str, Callable[[Path, ChannelMap], Iterator[RawScan | Fault]]] = {

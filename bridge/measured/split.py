@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas
 
-from bridge.errors import said
+from bridge.errors import faulty, said
 from bridge.release.splits import STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE
 from dataset_card.contract.configs import SPLITS
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.templates import macros
 from dataset_card.storage.documents import check_members, read_json
-from dataset_card.storage.faults import Faults, fault, require
+from dataset_card.storage.faults import Faults, require
 
 FEWEST_TEST_CELLS = 5
 """With fewer, the variance of SOH that R2 divides by rests on only a few numbers."""
@@ -38,7 +38,7 @@ def default_split(rows: pandas.DataFrame, labels: Path) -> np.ndarray:
         subset |= names
     empty = [name for name in SPLITS if name not in subset.values()]
     if empty:
-        raise fault(labels, "", *said("no_test_cells", count=len(subset), subset=empty[0]))
+        raise faulty("no_test_cells", count=len(subset), subset=empty[0], file=labels)
     return rows["cell_id"].map(subset).to_numpy(dtype=object)
 
 
@@ -60,9 +60,9 @@ def own_split(path: Path, table: pandas.DataFrame) -> np.ndarray:
     try:
         members = check_members(read_json(path), str(path))
     except MagBridgeError as error:
-        raise fault(path, "", *said("split_unreadable", reason=error)) from error
+        raise faulty("split_unreadable", reason=error, file=path) from error
     if set(members) != set(SPLITS):
-        raise fault(path, "", *said("split_form"))
+        raise faulty("split_form", file=path)
     ids = [i for names in members.values() for i in names]
     column = "cell_id" if set(ids) <= set(table["cell_id"]) else "scan_id"
     known = set(table[column])

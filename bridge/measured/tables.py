@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas
 
-from bridge.errors import said
+from bridge.errors import faulty, said
+from bridge.upstream.published import PULSEBAT_SHEET
 from dataset_card.contract.measured import PULSES, InputField, chemistry_of
-from dataset_card.storage.archives import workbook
 from dataset_card.storage.columns import (
     MOST_NAMES,
     Column,
@@ -22,17 +22,17 @@ from dataset_card.storage.columns import (
     find_columns,
     read_column_map,
 )
-from dataset_card.storage.faults import MOST, Faults, FaultyInput, fault, require
-from dataset_card.storage.layout import text_layout, text_rows, workbook_rows
+from dataset_card.storage.faults import MOST, Faults, FaultyInput, faults_in, require
+from dataset_card.storage.layout import RawTable, text_table, workbook_table
 from dataset_card.storage.parquet import read_parquet
 
 MAX_BYTES = 256 * 2**20
 MAX_ROWS = 1_000_000
 """Far more than any laboratory has labels; a larger file is not a table of labels."""
 
-PULSEBAT_SHEET = "SOC ALL"
-PULSEBAT_COLUMNS = {"Mat": "chemistry", "No.": "cell_id", "Q": "capacity_Ah", "Qn": "nominal_Ah"}
-"""Columns of PulseBat's workbooks that have names of their own there; no other renamed columns are read."""
+_PULSEBAT = {"chemistry": "Mat", "cell_id": "No.", "capacity_Ah": "Q", "nominal_Ah": "Qn"}
+PUBLISHED = {PULSEBAT_SHEET: ColumnMap(None, {k: {"column": v} for k, v in _PULSEBAT.items()}, PULSEBAT_SHEET, 1)}
+"""Column maps for the sheets of PulseBat's workbooks, whose columns have names of their own."""
 
 NAME = re.compile(r"[^\W_][\w.+-]{0,63}")
 DATE = re.compile(
@@ -62,34 +62,39 @@ def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | 
     Raises:
         FaultyInput: If the file is not such a table; `faults` lists each kind of mistake.
     """
-    path = Path(path)
     mapped = read_column_map(columns, [field.name for field in fields])
-    raw, notes, header, units = _read(path, fields, mapped)
-    names = [str(name) for name in raw.columns]
-    found = find_columns(path, names, fields, mapped, header, units)
-    present = _present(path, names, found, fields, header)
-    if not len(raw):
-        raise fault(path, "", *said("no_rows"))
-    reader = _Rows(path, [f"row {number}" for number in raw.index])
+    with faults_in(path):
+        raw = _read(Path(path), fields, mapped)
+        return _labels(raw, fields)
+
+
+def _labels(raw: RawTable, fields: Sequence[InputField]) -> pandas.DataFrame:
+    """Return the fields of a table, converted and checked."""
+    names = [str(name) for name in raw.rows.columns]
+    found = find_columns(names, fields, raw.mapped, raw.header, raw.units)
+    present = _present(names, found, fields, raw.header)
+    if not len(raw.rows):
+        raise faulty("no_rows")
+    reader = _Rows([f"row {number}" for number in raw.rows.index])
     faults, out = reader.faults, reader.table
-    notes += found.notes
+    notes = [*raw.notes, *found.notes]
     for field in present:
         column = found.columns[field.name]
         read = reader.names if field.is_text else reader.numbers
-        out[field.name] = read(field, column, raw[column.column].tolist())
-    if "cell_id" in out and (cleaned := reader.cleaned(raw[found.columns["cell_id"].column])):
-        notes += (cleaned,)
+        out[field.name] = read(field, column, raw.rows[column.column].tolist())
+    if "cell_id" in out and (cleaned := reader.cleaned(raw.rows[found.columns["cell_id"].column])):
+        notes.append(cleaned)
     require(faults)
     soh = next((field for field in fields if field.name == "soh"), None)
     if soh is not None and "soh" not in out:
         out["soh"] = [capacity / nominal for capacity, nominal in zip(out["capacity_Ah"], out["nominal_Ah"])]
         reader.check_range(soh, "soh", out["soh"], told=False)
-        notes += ("SOH was derived as capacity over nominal capacity, as the table has no SOH column.",)
+        notes.append("SOH was derived as capacity over nominal capacity, as the table has no SOH column.")
         require(faults)
     reader.check_consistent()
     require(faults)
     table = pandas.DataFrame({**out, "where": reader.where})
-    table.attrs["notes"] = list(notes)
+    table.attrs["notes"] = notes
     return table
 
 
@@ -101,62 +106,42 @@ def pulses_of(table: pandas.DataFrame) -> np.ndarray:
     return np.ascontiguousarray(table[names].to_numpy(float))
 
 
-def _read(
-    path: Path, fields: Sequence[InputField], mapped: ColumnMap
-) -> tuple[pandas.DataFrame, tuple[str, ...], int, dict[str, str]]:
-    """Return the raw table, notes, the number of the header row and the units of columns.
-
-    Rows are numbered as in the file, in Parquet from 1.
-    """
+def _read(path: Path, fields: Sequence[InputField], mapped: ColumnMap) -> RawTable:
+    """Read a table with any columns; rows are numbered as in the file, in Parquet from 1."""
     if not path.is_file():
-        raise fault(path, "", *said("no_table"))
+        raise faulty("no_table")
     if path.stat().st_size > MAX_BYTES:
-        raise fault(path, "", *said("table_size", size=path.stat().st_size, most=MAX_BYTES))
+        raise faulty("table_size", size=path.stat().st_size, most=MAX_BYTES)
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".tsv", ".txt", ".parquet", ".xlsx"):
-        raise fault(path, "", *said("table_suffix", suffix=path.suffix))
-    notes: tuple[str, ...] = ()
-    units: dict[str, str] = {}
-    header = 1
+        raise faulty("table_suffix", suffix=path.suffix)
     try:
         if suffix == ".parquet":
-            raw = read_parquet(path).to_pandas().reset_index(drop=True).rename(lambda i: i + 1)
+            rows = read_parquet(path).to_pandas().reset_index(drop=True).rename(lambda i: i + 1)
+            raw = RawTable(rows, mapped=mapped)
         elif suffix == ".xlsx":
-            raw, notes, units = _read_workbook(path, fields, mapped)
-            header = int(raw.index[0]) - 1 - bool(units) if len(raw) else 1
+            raw = workbook_table(path, fields, mapped, MAX_ROWS + 1, PUBLISHED)
         else:
-            layout = text_layout(path, fields, mapped)
-            raw, notes, header = text_rows(path, layout), layout.notes, layout.header + 1
-            units = dict(zip(layout.names, layout.units))
+            raw = text_table(path, fields, mapped)
     except FaultyInput:
         raise
     except Exception as error:  # from pandas, pyarrow, zipfile or openpyxl
         reason = " ".join(str(error).split())[:200]
-        raise fault(path, "", *said("table_unreadable", reason=reason, kind=suffix[1:].upper())) from error
-    repeated = raw.columns[raw.columns.duplicated()]
+        raise faulty("table_unreadable", reason=reason, kind=suffix[1:].upper()) from error
+    columns, where = raw.rows.columns, f"row {raw.header}"
+    repeated = columns[columns.duplicated()]
     if len(repeated):
-        raise fault(path, f"row {header}", *said("column_twice", name=repeated[0]))
-    if len(raw.columns) > MOST_NAMES:
-        raise fault(path, f"row {header}", *said("table_width", count=len(raw.columns), most=MOST_NAMES))
-    if len(raw) > MAX_ROWS:
-        raise fault(path, "", *said("table_rows", count=len(raw), most=MAX_ROWS))
-    return raw, notes, header, units
+        raise faulty("column_twice", name=repeated[0], where=where)
+    if len(columns) > MOST_NAMES:
+        raise faulty("table_width", count=len(columns), most=MOST_NAMES, where=where)
+    if len(raw.rows) > MAX_ROWS:
+        raise faulty("table_rows", count=len(raw.rows), most=MAX_ROWS)
+    return raw
 
 
-def _read_workbook(
-    path: Path, fields: Sequence[InputField], mapped: ColumnMap
-) -> tuple[pandas.DataFrame, tuple[str, ...], dict[str, str]]:
-    book = pandas.ExcelFile(workbook(path, MAX_BYTES), engine="openpyxl")
-    if mapped.path is not None or PULSEBAT_SHEET not in book.sheet_names:
-        return workbook_rows(path, fields, mapped, MAX_ROWS + 1)
-    sheet = book.parse(PULSEBAT_SHEET, dtype=object, nrows=MAX_ROWS + 1).rename(lambda i: i + 2)
-    sheet = sheet.rename(columns=PULSEBAT_COLUMNS)
-    return sheet[[name for name in sheet.columns if name in {field.name for field in fields} | {"SOC", "SOH"}]], (), {}
-
-
-def _present(path: Path, names: list[str], found: Found, fields: Sequence[InputField], header: int) -> list[InputField]:
+def _present(names: list[str], found: Found, fields: Sequence[InputField], header: int) -> list[InputField]:
     """Return the fields that the table has; raise if required fields or single pulse voltages are missing."""
-    faults, there = Faults(path), found.columns
+    faults, there = Faults(), found.columns
     derived = {"capacity_Ah", "nominal_Ah"} <= set(there)
     for field in fields:
         if field.required and field.name not in there and not (field.name == "soh" and derived):
@@ -183,12 +168,11 @@ class _Rows:
     """The values of a table's rows while they are read, and the faults found in them.
 
     Args:
-        path: The file.
         where: Place of each row in the file, in words.
     """
 
-    def __init__(self, path: Path, where: list[str]):
-        self.faults, self.where = Faults(path), where
+    def __init__(self, where: list[str]):
+        self.faults, self.where = Faults(), where
         self.table: dict[str, list] = {}
 
     def _add(self, row: str, column: str, mistake: str, **values: object) -> None:

@@ -87,6 +87,11 @@ class ColumnMap:
     sheet: str | None = None
     header: int | None = None
 
+    @property
+    def file(self) -> str:
+        """The map's file for errors; empty if it has none."""
+        return "" if self.path is None else str(self.path)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -110,19 +115,19 @@ def read_small_yaml(path: Path, expected: str) -> Any:
         FaultyInput: If it is not a small file of plain YAML.
     """
     if path.exists() and not path.is_file():  # a pipe would never end
-        raise fault(path, "", "not a file", "a YAML file", "check the path")
+        raise fault("not a file", "a YAML file", "check the path", file=path)
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise fault(path, "", f"not readable ({error.strerror})", "a YAML file", "check the path") from error
+        raise fault(f"not readable ({error.strerror})", "a YAML file", "check the path", file=path) from error
     if len(data) > MAX_BYTES:
-        raise fault(path, "", f"over {MAX_BYTES} bytes", f"at most {MAX_BYTES}", "check that this is the right file")
+        raise fault(f"over {MAX_BYTES} bytes", f"at most {MAX_BYTES}", "check that this is the right file", file=path)
     try:
         return plain_yaml(data.decode("utf-8"))
     except ValueError as error:
         reason = " ".join(str(error).split())[:200]
-        raise fault(path, "", f"not plain YAML ({reason})", expected, "see the guide") from error
+        raise fault(f"not plain YAML ({reason})", expected, "see the guide", file=path) from error
 
 
 def read_column_map(path: Path | str | None, known: Collection[str] = ()) -> ColumnMap:
@@ -140,7 +145,7 @@ def read_column_map(path: Path | str | None, known: Collection[str] = ()) -> Col
     path = Path(path)
     document = read_small_yaml(path, "fields and their columns")
     for place, message in sorted(schema_errors(document, SCHEMA_FILE), key=lambda error: error[0]):
-        raise fault(path, ".".join(place), message[:200], "the schema's entries", f"see {SCHEMA_FILE.name}")
+        raise fault(message[:200], "the schema's entries", f"see {SCHEMA_FILE.name}", ".".join(place), path)
     section = "channels" if "channels" in document else "columns"
     entries = document.get(section, {}) | ({"time": document["time"]} if "time" in document else {})
     faults = []
@@ -231,7 +236,6 @@ def _has_letters(name: str) -> bool:
 
 
 def find_columns(
-    path: Path,
     names: Sequence[str],
     fields: Sequence[InputField],
     mapped: ColumnMap,
@@ -241,16 +245,15 @@ def find_columns(
     """Assign columns to fields by the map, or otherwise by their names and units.
 
     Args:
-        path: The file, for messages.
-        names: Its columns.
+        names: Columns of the table.
         fields: Fields that it may have; none is required here.
         mapped: The column map.
         header: Row of the names, for messages.
         units: Units of columns, if the file has a row of units.
 
     Raises:
-        FaultyInput: If a column of the map is missing, a unit does not convert to the field's, or two columns fit one
-            field.
+        FaultyInput: Without a file (see `faults_in`), if a column of the map is missing, a unit does not convert to
+            the field's, or two columns fit one field.
     """
     faults: list[Fault] = []
     columns: dict[str, Column] = {}
@@ -263,7 +266,7 @@ def find_columns(
             if column not in names:
                 fix = _meant(column, names)
                 listed = ", ".join(map(str, names[:12]))
-                faults.append(Fault(str(mapped.path), f"columns.{each.name}", f"no column {column!r}", listed, fix))
+                faults.append(Fault(mapped.file, f"columns.{each.name}", f"no column {column!r}", listed, fix))
                 continue
             unit = _stated(column, each) or units.get(column, "") if unit is None else unit
             sign = entry.get("sign", 1)
@@ -278,7 +281,7 @@ def find_columns(
             rivals = [name for (other, _), name in fits if other == rank and name != column]
             if rivals:
                 found = f"columns {column!r} and {rivals[0]!r}, both {each.name}"
-                faults.append(Fault(str(path), where, found, "one of them", "choose one in a column map (--columns)"))
+                faults.append(Fault("", where, found, "one of them", "choose one in a column map (--columns)"))
                 continue
             sign = 1
         if each.is_text or each.unit == "-":
@@ -287,7 +290,7 @@ def find_columns(
             factor = (1.0, 0.0) if not unit else unit_factor(unit, each.unit)
         if factor is None:
             known = ", ".join(UNITS.get(each.unit, {each.unit: 1}))
-            faults.append(Fault(str(path), where, f"column {column!r} in {unit!r}", f"{each.name} in {known}",
+            faults.append(Fault("", where, f"column {column!r} in {unit!r}", f"{each.name} in {known}",
                                 "convert it, or state its unit in a column map (--columns)"))  # fmt: skip
             continue
         columns[each.name] = Column(column, sign * factor[0], factor[1], known_unit(unit, each.unit) or unit)

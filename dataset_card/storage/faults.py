@@ -1,7 +1,8 @@
 """Mistakes in a user's file: one line per kind of mistake, with a count."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class Fault:
     last: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.file}, {self.where}" if self.where else self.file
+        place = ", ".join(filter(None, (self.file, self.where)))
         more = f" (and {self.more} more like it, the last in {self.last})" if self.more else ""
         return " ".join(f"{place}: {self.found}; expected {self.expected}; {self.fix}{more}".split())
 
@@ -72,10 +73,10 @@ class Faults(list[Fault]):
     """Faults of one file, collected while it is read.
 
     Args:
-        file: The file's name or path.
+        file: The file's name or path; not needed within `faults_in`.
     """
 
-    def __init__(self, file: Path | str):
+    def __init__(self, file: Path | str = ""):
         super().__init__()
         self.file = str(file)
 
@@ -94,6 +95,23 @@ def require(faults: Sequence[Fault]) -> None:
         raise FaultyInput(faults)
 
 
-def fault(path: Path | str, where: str, found: str, expected: str, fix: str) -> FaultyInput:
+def fault(found: str, expected: str, fix: str, where: str = "", file: Path | str = "") -> FaultyInput:
     """Return an error with one fault, to be raised."""
-    return FaultyInput([Fault(str(path), where, found, expected, fix)])
+    return FaultyInput([Fault(str(file), where, found, expected, fix)])
+
+
+@contextmanager
+def faults_in(file: Path | str) -> Iterator[None]:
+    """Name the file in faults that are raised without one.
+
+    Example:
+        >>> with faults_in("cells.csv"):
+        ...     raise fault("no rows", "at least one", "export it again", where="row 2")
+        Traceback (most recent call last):
+        ...
+        dataset_card.storage.faults.FaultyInput: cells.csv, row 2: no rows; expected at least one; export it again
+    """
+    try:
+        yield
+    except FaultyInput as error:
+        raise FaultyInput([replace(each, file=each.file or str(file)) for each in error.faults]) from error.__cause__

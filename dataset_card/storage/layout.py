@@ -3,9 +3,10 @@
 import codecs
 import csv
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -64,6 +65,25 @@ class Layout:
         return (f"Read with {', '.join(parts)}.",) if parts else ()
 
 
+@dataclass(frozen=True)
+class RawTable:
+    """A table as in its file.
+
+    Attributes:
+        rows: Its cells under their own names; the index is each row's number in the file.
+        header: Row of the names, counted from 1.
+        units: Units of columns, from a row under the names.
+        notes: How it was read, in sentences.
+        mapped: The column map that it was read with.
+    """
+
+    rows: pd.DataFrame
+    header: int = 1
+    units: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    mapped: ColumnMap = ColumnMap()
+
+
 def text_layout(path: Path, fields: Sequence[InputField], mapped: ColumnMap, strict: bool = True) -> Layout:
     """Detect the layout of a text table.
 
@@ -74,19 +94,20 @@ def text_layout(path: Path, fields: Sequence[InputField], mapped: ColumnMap, str
         strict: Whether the text must be UTF-8 or UTF-16; otherwise, text that is neither is read as Windows-1252.
 
     Raises:
-        FaultyInput: If the file is empty or not text, or one of its first lines is too long for a table.
+        FaultyInput: Without a file (see `faults_in`), if the file is empty or not text, or one of its first lines is
+            too long for a table.
     """
     with open(path, "rb") as file:
         data = file.read(HEAD_BYTES)
-    encoding = _encoding(path, data, strict)
+    encoding = _encoding(data, strict)
     lines = codecs.getincrementaldecoder(encoding)("replace").decode(data).splitlines()
     if len(data) == HEAD_BYTES and len(lines) > 1:
         lines.pop()  # may be incomplete
     if not any(line.strip() for line in lines):
-        raise fault(path, "", "an empty file", "column names and rows", "export it again")
+        raise fault("an empty file", "column names and rows", "export it again")
     if (longest := max(map(len, lines))) > LONGEST_LINE:
         limit = f"at most {LONGEST_LINE:,}"
-        raise fault(path, "", f"a line of {longest:,} characters", limit, "export the table with one row per line")
+        raise fault(f"a line of {longest:,} characters", limit, "export the table with one row per line")
     header, separator = _header(lines, fields, mapped)
     names = tuple(name.strip().removeprefix("\ufeff") for name in _split(lines[header].lstrip("#~ "), separator))
     decimal = "." if separator == "," else _decimal(lines[header + 1 : header + 50], separator)
@@ -109,7 +130,7 @@ def units_row(
     return units if told >= FEWEST_NAMES and not any(re.search(r"\d", u) and u != "1" for u in map(str, cells)) else ()
 
 
-def _encoding(path: Path, data: bytes, strict: bool) -> str:
+def _encoding(data: bytes, strict: bool) -> str:
     for bom, name in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
         if data.startswith(bom):
             return name
@@ -119,7 +140,7 @@ def _encoding(path: Path, data: bytes, strict: bool) -> str:
         codecs.getincrementaldecoder("utf-8")().decode(data)
     except UnicodeDecodeError as error:
         if strict:
-            raise fault(path, "", f"not UTF-8 text ({error.reason})", "UTF-8", "save it as 'CSV UTF-8'") from error
+            raise fault(f"not UTF-8 text ({error.reason})", "UTF-8", "save it as 'CSV UTF-8'") from error
         return "cp1252"
     return "utf-8"
 
@@ -151,12 +172,24 @@ def _decimal(lines: list[str], separator: str) -> str:
     return "," if commas and not any(DECIMAL_POINT.fullmatch(cell) for cell in cells) else "."
 
 
-def text_rows(path: Path, layout: Layout) -> pd.DataFrame:
-    """Read the cells as text, with decimal points; the index is each row's number in the file.
+def text_table(path: Path, fields: Sequence[InputField], mapped: ColumnMap) -> RawTable:
+    """Read a text table, with its cells as text and with decimal points.
+
+    Args:
+        path: The file.
+        fields: Fields whose names identify the header row.
+        mapped: The column map, which may state the header row.
 
     Raises:
-        FaultyInput: If a row and the header differ in their number of cells, or the text is not in the encoding.
+        FaultyInput: Without a file (see `faults_in`), as `text_layout`, or if a row and the header differ in their
+            number of cells, or the text is not in the encoding.
     """
+    layout = text_layout(path, fields, mapped)
+    rows = _text_rows(path, layout)
+    return RawTable(rows, layout.header + 1, dict(zip(layout.names, layout.units)), layout.notes, mapped)
+
+
+def _text_rows(path: Path, layout: Layout) -> pd.DataFrame:
     width = len(layout.names)
     rows: dict[int, list[str]] = {}
     try:
@@ -169,22 +202,25 @@ def text_rows(path: Path, layout: Layout) -> pd.DataFrame:
                 if len(row) != width:
                     hint = "a decimal comma splits a number in two: export with decimal points"
                     cells = layout.separator.join(row)[:60]
-                    raise fault(path, f"row {number}", f"{len(row)} values {cells!r}", f"{width}", hint)
+                    raise fault(f"{len(row)} values {cells!r}", f"{width}", hint, f"row {number}")
                 if layout.decimal == ",":
                     row = [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell.strip()) else cell for cell in row]
                 rows[number] = row
     except UnicodeDecodeError as error:
-        raise fault(path, "", f"not UTF-8 text ({error.reason})", "UTF-8", "save it as 'CSV UTF-8'") from error
+        raise fault(f"not UTF-8 text ({error.reason})", "UTF-8", "save it as 'CSV UTF-8'") from error
     except csv.Error as error:
-        raise fault(
-            path, f"row {max(rows, default=0) + 1} or later", str(error), "a cell", "export it again"
-        ) from error
+        where = f"row {max(rows, default=0) + 1} or later"
+        raise fault(str(error), "a cell", "export it again", where) from error
     return pd.DataFrame(list(rows.values()), columns=list(layout.names), index=list(rows), dtype=object)
 
 
-def workbook_rows(
-    path: Path, fields: Sequence[InputField], mapped: ColumnMap, most: int
-) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, str]]:
+def workbook_table(
+    path: Path,
+    fields: Sequence[InputField],
+    mapped: ColumnMap,
+    most: int,
+    known: Mapping[str, ColumnMap] = MappingProxyType({}),
+) -> RawTable:
     """Read the one sheet of a workbook that has known columns.
 
     Args:
@@ -192,19 +228,19 @@ def workbook_rows(
         fields: Fields whose names identify the sheet and its header row.
         mapped: The column map, which may state sheet and header row.
         most: Maximum number of rows to read.
-
-    Returns:
-        The rows, numbered as in the file; sentences to print about them; the units by column, if there is a row of
-        units.
+        known: Column maps for sheets of published workbooks by name, used if there is no other map.
 
     Raises:
-        FaultyInput: If the map names a sheet that does not exist, or several sheets or none have known columns.
+        FaultyInput: Without a file (see `faults_in`), if the map names a sheet that does not exist, or several sheets
+            or none have known columns.
     """
     book = pd.ExcelFile(workbook(path, WORKBOOK_BYTES), engine="openpyxl")
     sheets = [str(name) for name in book.sheet_names]
+    if mapped.path is None:
+        mapped = next((known[sheet] for sheet in sheets if sheet in known), mapped)
     if mapped.sheet is not None and mapped.sheet not in sheets:
         found = f"no sheet {mapped.sheet!r} in {path.name}"
-        raise fault(str(mapped.path), "sheet", found, ", ".join(map(repr, sheets)), "correct it")
+        raise fault(found, ", ".join(map(repr, sheets)), "correct it", "sheet", mapped.file)
     found_in: dict[str, tuple[int, pd.DataFrame]] = {}
     for sheet in [mapped.sheet] if mapped.sheet else sheets:
         rows = book.parse(sheet, header=None, dtype=object, nrows=most + MAX_HEADER_ROW)
@@ -216,7 +252,7 @@ def workbook_rows(
         found = f"{'columns of that kind in several sheets' if found_in else 'no sheet with known columns'}: {listed}"
         names = ", ".join(each.name for each in fields[:8])
         fix = "name the sheet and its header row in a column map (--columns): sheet: ..., header: ..."
-        raise fault(path, "", found, f"one sheet with {names}", fix)
+        raise fault(found, f"one sheet with {names}", fix)
     ((sheet, (header, rows)),) = found_in.items()
     columns = [
         str(name).strip() if isinstance(name, str) else f"column {i + 1}" for i, name in enumerate(rows.iloc[header])
@@ -229,7 +265,7 @@ def workbook_rows(
     parts += [f"column names in row {header + 1}"] if header else []
     parts += [f"units in row {body.index[0]}"] if units else []
     notes = (f"Read with {', '.join(parts)}.",) if parts else ()
-    return body.iloc[int(bool(units)) :], notes, dict(zip(columns, units))
+    return RawTable(body.iloc[int(bool(units)) :], header + 1, dict(zip(columns, units)), notes, mapped)
 
 
 def _workbook_header(rows: pd.DataFrame, fields: Sequence[InputField], mapped: ColumnMap) -> int | None:

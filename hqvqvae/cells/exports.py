@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from dataset_card.contract.measured import InputField
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.columns import ColumnMap, Found, find_columns, named, read_column_map, split_unit
-from dataset_card.storage.layout import text_layout, workbook_rows
+from dataset_card.storage.faults import faults_in
+from dataset_card.storage.layout import text_layout, workbook_table
 
 from .child import MAX_MEMORY_BYTES, Broken, bounded_child
 from .download import packaged_document
@@ -74,9 +75,11 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
                 call(_try_parquet, path)
             return Raw(path, _read_parquet(path))
         if path.suffix.lower() == ".xlsx":
-            rows, notes, units = workbook_rows(path, FIELDS, mapped, MAX_WORKBOOK_ROWS)
-            return Raw(path, rows.infer_objects(), notes, units)
-        layout = text_layout(path, FIELDS, mapped, strict=False)
+            with faults_in(path):
+                read = workbook_table(path, FIELDS, mapped, MAX_WORKBOOK_ROWS)
+            return Raw(path, read.rows.infer_objects(), read.notes, read.units)
+        with faults_in(path):
+            layout = text_layout(path, FIELDS, mapped, strict=False)
         _check_width(path, layout.names)
         names = _apart([name or f"column {i + 1}" for i, name in enumerate(layout.names)])
         _check_names(path, names)
@@ -182,7 +185,8 @@ def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[R
 def columns_of(raw: Raw, mapped: ColumnMap | None = None) -> Found:
     """Identify which columns of a table are which fields."""
     names = [str(name) for name, values in raw.table.items() if not len(values) or values.notna().any()]
-    return find_columns(raw.path, names, FIELDS, mapped or ColumnMap(), units=raw.units)
+    with faults_in(raw.path):
+        return find_columns(names, FIELDS, mapped or ColumnMap(), units=raw.units)
 
 
 def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:

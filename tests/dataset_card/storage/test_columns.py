@@ -1,7 +1,5 @@
 """Names and units of columns: each spelling of a unit is worth what it should be, and no other column is a field's."""
 
-from pathlib import Path
-
 import pytest
 
 from dataset_card.contract.measured import INPUTS
@@ -43,7 +41,7 @@ def test_names(name, field, expected):
 
 
 def test_the_better_name_is_taken_and_the_other_ignored():
-    found = find_columns(Path("x.csv"), ["OCV", "voltage", "note"], [INPUTS["voltage"]], ColumnMap())
+    found = find_columns(["OCV", "voltage", "note"], [INPUTS["voltage"]], ColumnMap())
     assert found.columns["voltage"].column == "voltage" and found.ignored == ("OCV", "note")
 
 

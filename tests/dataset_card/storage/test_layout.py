@@ -5,7 +5,7 @@ import pytest
 from dataset_card.contract.measured import CELL_FIELDS
 from dataset_card.storage.columns import ColumnMap
 from dataset_card.storage.faults import FaultyInput
-from dataset_card.storage.layout import text_layout, text_rows
+from dataset_card.storage.layout import text_layout, text_table
 
 
 def layout(tmp_path, data, **options):
@@ -16,7 +16,8 @@ def layout(tmp_path, data, **options):
 def test_semicolons_with_decimal_commas(tmp_path):
     found = layout(tmp_path, b"soh;soc;voltage\n0,9;50;3,2\n")
     assert (found.separator, found.decimal, found.header) == (";", ",", 0)
-    assert text_rows(tmp_path / "t.csv", found).values.tolist() == [["0.9", "50", "3.2"]]
+    table = text_table(tmp_path / "t.csv", CELL_FIELDS, ColumnMap())
+    assert table.rows.values.tolist() == [["0.9", "50", "3.2"]] and table.rows.index.tolist() == [2]
     assert found.notes == ("Read with semicolons between columns, decimal commas.",)
 
 
@@ -47,6 +48,8 @@ def test_an_empty_file_is_named(tmp_path):
 def test_lines_too_long_for_a_table_are_named(tmp_path):
     with pytest.raises(FaultyInput, match="a line of 262,144 characters; expected at most 50,000"):
         layout(tmp_path, b"soh,soc," * 400_000)
-    found = layout(tmp_path, b"soh,soc,voltage\n" + b"0.9,50,3.2\n" * 30_000 + b"0.9,50," + b"3" * 200_000 + b"\n")
+    (tmp_path / "t.csv").write_bytes(
+        b"soh,soc,voltage\n" + b"0.9,50,3.2\n" * 30_000 + b"0.9,50," + b"3" * 200_000 + b"\n"
+    )
     with pytest.raises(FaultyInput, match="row 30002 or later: field larger than field limit"):
-        text_rows(tmp_path / "t.csv", found)
+        text_table(tmp_path / "t.csv", CELL_FIELDS, ColumnMap())

@@ -303,13 +303,12 @@ def find_columns(
 def _notes(
     columns: dict[str, Column], ignored: tuple[str, ...], fields: Sequence[InputField], mapped: ColumnMap
 ) -> tuple[str, ...]:
-    notes = []
-    units = {each.name: each.unit for each in fields}
-    changed = [
-        f"{name} from {c.column!r} in {c.unit or units[name]}{', sign turned' if c.factor < 0 else ''}"
-        for name, c in columns.items()
-        if c.factor != 1 or c.offset or name in mapped.entries
-    ]
+    notes, changed = [], []
+    units = {each.name: "" if each.unit == "-" else f" in {each.unit}" for each in fields}
+    for name, c in columns.items():
+        if c.factor != 1 or c.offset or name in mapped.entries:
+            unit = f" in {c.unit}" if c.unit else units[name]
+            changed.append(f"{name} from {c.column!r}{unit}{', sign turned' if c.factor < 0 else ''}")
     if changed:
         notes.append(f"Columns: {'; '.join(changed)}.")
     if ignored:

@@ -84,7 +84,13 @@ def test_v1_takes_lfp_cells_and_the_command_filters(upstreams, tmp_path):
 
 
 def test_a_workbook_of_pulsebats_is_such_a_table(upstream_dir):
-    inputs = with_cells(resolve("v2", "published", upstream_dir), upstream_dir / "pulsebat" / "LFP_35Ah_W_5000.xlsx")[0]
+    workbook = upstream_dir / "pulsebat" / "LFP_35Ah_W_5000.xlsx"
+    inputs, notes = with_cells(resolve("v2", "published", upstream_dir), workbook)
+    assert notes == (
+        "Read with sheet 'SOC ALL'.",
+        "Columns: cell_id from 'No.'; chemistry from 'Mat'; capacity_Ah from 'Q' in Ah; nominal_Ah from 'Qn' in Ah.",
+        "Ignored columns: 'File_Name', 'ID', 'Pt', 'SOCR'.",
+    )
     known = resolve("v2", "published", upstream_dir).pulses.of(["LFP"])
     assert inputs.bridge_version == "v2.1-hybrid+cells" and inputs.pulses.soh.tolist() == known.soh.tolist()
     np.testing.assert_array_equal(inputs.pulses.voltage, known.voltage)

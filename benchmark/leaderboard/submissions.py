@@ -36,7 +36,7 @@ MAX_BYTES = 64 * 2**10
 
 @dataclass(frozen=True)
 class Submitted:
-    """A submission folder with nothing but an entry; its predictions files are regular files, or missing.
+    """A submission folder with nothing but an entry, whose predictions files exist and are regular files.
 
     Attributes:
         folder: The folder.
@@ -82,8 +82,8 @@ def read_submission(folder: str | Path, named_as_folder: bool = True) -> Submitt
         named_as_folder: Whether the submission must have the folder's name.
 
     Raises:
-        MagBridgeError: If `submission.yaml` is missing, is not plain YAML or has an invalid field, if the path of a
-            predictions file is a link, a folder or a pipe, or if the folder contains anything else.
+        MagBridgeError: If `submission.yaml` is missing, is not plain YAML or has an invalid field, if a predictions
+            file is missing or not a regular file, or if the folder contains anything else.
     """
     folder = Path(folder)
     path = folder / FILE
@@ -112,6 +112,8 @@ def read_submission(folder: str | Path, named_as_folder: bool = True) -> Submitt
     for file in files.values():
         if file.is_symlink() or (file.exists() and not file.is_file()):
             raise MagBridgeError(f"{file} is a link, a folder or a pipe: expected a regular file")
+        if not file.exists():
+            raise MagBridgeError(f"no predictions file {file}: expected the files that {FILE} names")
     if len(set(files.values())) < len(files):
         raise MagBridgeError(f"{path}: tasks: two tasks share a predictions file: expected one file per task")
     expected = {path, *files.values()}
@@ -153,7 +155,7 @@ def check(entry: Submitted, answers: Answers, taken: list[Result], others: Seque
     if submission.name in {result.model for result in taken if result.protocol != "submitted"}:
         raise MagBridgeError(f"{path}: name: {submission.name} is already on the board: choose another name")
     known: list[Known] = []
-    remarks, late = [], is_late(entry, answers)
+    remarks = []
     for task_id, file in entry.files.items():
         task = get_task(task_id)
         dataset, truth = answers.of(task)
@@ -186,7 +188,7 @@ def check(entry: Submitted, answers: Answers, taken: list[Result], others: Seque
         )
         known.append(Known(result, errors(result, truth)))
     remarks += [f"{remark.result.task}: {remark.words}" for remark in copies(known, others)]
-    return Checked(known, remarks, late)
+    return Checked(known, remarks, is_late(entry, answers))
 
 
 def is_late(entry: Submitted, answers: Answers) -> bool:

@@ -1,6 +1,7 @@
 """A hidden round as an entrant, an organiser and a stranger go through it."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -118,6 +119,17 @@ def test_right_labels_score_one_and_constant_ones_chance(story, task, tmp_path):
         )  # fmt: skip
         outcome = score_predictions(tmp_path / "e" / f"{task}.parquet", task, story / "round-1")
         assert outcome["mean"][get_task(task).headline.name] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_release_is_checked_before_the_list_of_entries(story, tmp_path):
+    revealed = shutil.copytree(story / "round-1", tmp_path / "round-1")
+    (revealed / "entries.json").unlink()
+    entry = shutil.copytree(story / "entries/my-ridge", tmp_path / "my-ridge", ignore=shutil.ignore_patterns("*.jsonl"))
+    for release, message in ((Answers(revealed).digest, "entries.json was changed"), ("0" * 64, "pass the named")):
+        text = (entry / "submission.yaml").read_text()
+        (entry / "submission.yaml").write_text(re.sub("(?m)^release: .*", f"release: {release!r}", text))
+        with pytest.raises(MagBridgeError, match=message):
+            check(read_submission(entry), Answers(revealed), [])
 
 
 def test_mistakes_of_entrants_are_named(story, v2_release, tmp_path):

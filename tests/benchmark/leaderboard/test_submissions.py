@@ -134,6 +134,12 @@ def test_links_in_a_circle_are_no_entry(entry):
     assert [found.folder for found in read_submissions(entry.parent)] == [entry]
 
 
+def test_missing_predictions_are_named_before_any_label_is_read(entry):
+    (entry / "t1.parquet").rename(entry / "T1.parquet")
+    with pytest.raises(MagBridgeError, match="no predictions file .*my-model/t1.parquet: expected the files that"):
+        read_submissions(entry.parent)
+
+
 def test_a_folder_without_entries_is_not_a_check_that_passed(tmp_path):
     with pytest.raises(MagBridgeError, match="no folder .*typo: expected submissions, one folder per entry"):
         read_submissions(tmp_path / "typo")

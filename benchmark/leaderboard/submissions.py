@@ -238,8 +238,8 @@ def rescore(entries: Sequence[Submitted], answers: Iterable[Answers], taken: lis
         The recomputed results of each entry.
 
     Raises:
-        MagBridgeError: If an entry fails its checks, was not scored, names a release that is not given, or is filed
-            with other figures than the recomputed ones.
+        MagBridgeError: If an entry fails its checks, was not scored, names an open round or a release that is not
+            given, or is filed with other figures than the recomputed ones.
     """
     by_digest = {of_release.digest: of_release for of_release in answers}
     checked = []
@@ -248,6 +248,8 @@ def rescore(entries: Sequence[Submitted], answers: Iterable[Answers], taken: lis
         if named not in by_digest:
             given = ", ".join(f"{digest[:12]} ({found.release})" for digest, found in by_digest.items())
             raise refused("release_not_given", path=folder / FILE, named=named[:12], given=given)
+        if found := by_digest[named].open_round:
+            raise refused("round_open", release=found.folder, round=found.name)
         again = check(entry, by_digest[named], taken).results
         if [result.key for result in filed(entry)] != [result.key for result in again]:
             raise MagBridgeError(f"{folder}: the filed tasks are not those of its predictions: submit it again")

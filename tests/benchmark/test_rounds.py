@@ -92,6 +92,14 @@ def test_an_entry_is_checked_while_the_round_is_open(story):
         score_predictions(story / "entries/my-ridge/t1.parquet", "t1", story / "still-open")
 
 
+def test_an_entry_of_an_open_round_cannot_be_rescored(story, tmp_path):
+    entry = shutil.copytree(story / "entries/my-ridge", tmp_path / "my-ridge", ignore=shutil.ignore_patterns("*.jsonl"))
+    still_open = Answers(story / "still-open")
+    (entry / f"empty-{still_open.digest[:8]}.jsonl").touch()
+    with pytest.raises(MagBridgeError, match="still-open: round-1 is open: its labels come with the reveal"):
+        rescore(read_submissions(tmp_path), [still_open], [])
+
+
 def test_whoever_has_the_reveal_scores_it(story, v2_release):
     from bridge.rounds.folder import verify
 

@@ -97,7 +97,8 @@ class Answers:
     def _of_round(self, found: Round, task: Task) -> tuple[DatasetInfo, Truth]:
         configuration = found.configuration
         info = DatasetInfo(found.name, found.digest, configuration["upstream"]["name"], configuration["bridge_version"])
-        of_round = {task_id: np.array(read_signals(found, task_id)["sample_id"].to_pylist()) for task_id in found.files}
+        tasks = found.files.keys() | {task.id}  # raises if the round does not have this one
+        of_round = {each: np.array(read_signals(found, each)["sample_id"].to_pylist()) for each in tasks}
         everything = frozenset(np.concatenate(list(of_round.values())).tolist())
         if not found.is_revealed:
             return info, Truth(of_round[task.id], *(np.empty(0, str),) * 2, np.empty(0, bool), np.empty(0), everything)

@@ -141,8 +141,10 @@ def read_signals(found: Round, task: str) -> pa.Table:
     """Read the ids and signals of a task, with the columns `SIGNAL_FIELDS`.
 
     Raises:
-        MagBridgeError: If the file has other columns or another number of rows.
+        MagBridgeError: If the round does not have the task, or the file has other columns or another number of rows.
     """
+    if task not in found.files:
+        raise MagBridgeError(f"{found.folder}: {found.name} has no rows of {task}: expected {', '.join(TASKS)}")
     return _of_fields(found.folder / file_of(task), SIGNAL_FIELDS, found.files[task]["rows"])
 
 

@@ -157,6 +157,9 @@ def test_mistakes_of_entrants_are_named(story, v2_release, tmp_path):
                    trained_on=[], pooling="scan")  # fmt: skip
     with pytest.raises(MagBridgeError, match="is a round, with only new cells: expected the split by_cell_primary"):
         Answers(story / "round-1").of(get_task("t1"), "by_record_optimistic_baseline")
+    for folder in ("round-1", "still-open"):
+        with pytest.raises(MagBridgeError, match=f"{folder}: round-1 has no rows of t5: expected t1, t2, t3, t4"):
+            Answers(story / folder).of(get_task("t5"))
     whole = hidden.table(np.full(1220, 0.8))
     for table, message in (
         (whole.slice(1), "samples t1-00000 are missing"),

@@ -70,7 +70,8 @@ def submit(
     for remark in checked.remarks:
         LOG.info(f"note: {remark}")
     if not checked.results:
-        print(f"{entry.folder} is valid; {data} is open until its labels are revealed: nothing was scored or written")
+        said = f"{entry.folder} is valid; {data} is open until its labels are revealed: nothing was scored or written"
+        show([], said, as_json)
         return
     if not check:
         write_results(checked.results, entry.folder, predictions=False)

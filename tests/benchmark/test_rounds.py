@@ -85,6 +85,16 @@ def test_entries_are_put_on_the_list_by_a_command(story, tmp_path):
     assert json.loads((open_ / "entries.json").read_text()) == {"entries": {"my-ridge": {"t1": digest}}}
 
 
+def test_an_entry_of_an_open_round_has_no_scores_as_json(story):
+    from typer.testing import CliRunner
+
+    from benchmark.__main__ import app
+
+    words = ["submit", str(story / "entries/my-ridge"), "--data", str(story / "still-open")]
+    assert "is valid" in CliRunner().invoke(app, words).stdout
+    assert json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout) == []
+
+
 def test_an_entry_is_checked_while_the_round_is_open(story):
     checked = check(read_submission(story / "entries/my-ridge"), Answers(story / "still-open"), [])
     assert checked.results == [] and checked.remarks == []

@@ -58,13 +58,13 @@ class Form:
         """Write the form as a submission folder in `parent`."""
         names = [name.strip() for name in self.authors.split(",") if name.strip()]
         suffix = self.file.suffix if self.file.suffix in (".parquet", ".csv", ".jsonl") else ".csv"
-        folder = parent / "submission"
+        folder, task = parent / "submission", get_task(self.task).id
         folder.mkdir()
-        shutil.copyfile(self.file, folder / f"{self.task}{suffix}")
+        shutil.copyfile(self.file, folder / f"{task}{suffix}")
         write_submission(
             folder,
             str(dataset_info(release).digest),
-            {get_task(self.task).id: {"predictions": f"{self.task}{suffix}"}},
+            {task: {"predictions": f"{task}{suffix}"}},
             name=self.name.strip() or DEFAULT_NAME,
             authors=names or ["not named"],
             description=self.description.strip() or "A predictions file.",

@@ -62,6 +62,12 @@ def test_what_does_not_hold_is_told_without_our_paths_and_deleted(release, board
     assert "/tmp" not in str(caught.value) and not upload.parent.exists()
 
 
+def test_a_task_that_does_not_exist_is_no_path(release, board, upload, tmp_path):
+    with pytest.raises(MagBridgeError, match="unknown task"):
+        handle(Form(str(tmp_path / "t1"), upload), release, board, None)
+    assert not list(tmp_path.iterdir())
+
+
 def test_names_of_uploads_are_only_names(release, board, upload):
     odd = upload.with_name("a b;$(id).exe")
     shutil.move(upload, odd)

@@ -140,9 +140,11 @@ def test_missing_predictions_are_named_before_any_label_is_read(entry):
         read_submissions(entry.parent)
 
 
-def test_a_folder_without_entries_is_not_a_check_that_passed(tmp_path):
+def test_a_folder_without_entries_is_not_a_check_that_passed(made, tmp_path):
     with pytest.raises(MagBridgeError, match="no folder .*typo: expected submissions, one folder per entry"):
         read_submissions(tmp_path / "typo")
+    with pytest.raises(MagBridgeError, match="my-model is one entry: expected a folder with one folder per entry"):
+        read_submissions(made)
 
 
 def test_every_shipped_entry_is_rescored_to_the_last_digit(published_release):

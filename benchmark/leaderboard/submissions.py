@@ -83,7 +83,7 @@ def read_submission(folder: str | Path, named_as_folder: bool = True) -> Submitt
 
     Raises:
         MagBridgeError: If `submission.yaml` is missing, is not plain YAML or has an invalid field, if a predictions
-            file is missing or not a regular file, or if the folder contains anything else.
+            file is missing, not a regular file or named like a results file, or if the folder contains anything else.
     """
     folder = Path(folder)
     path = folder / FILE
@@ -109,7 +109,9 @@ def read_submission(folder: str | Path, named_as_folder: bool = True) -> Submitt
     if document["replication_code"] and not document.get("code"):
         raise MagBridgeError(f"{path}: replication_code: true without `code`: expected the URL of the code")
     files = {task: folder / about["predictions"] for task, about in sorted(document["tasks"].items())}
-    for file in files.values():
+    for task, file in files.items():
+        if file.match(_filed_name(document["release"])):
+            raise MagBridgeError(f"{file} is named like a results file: expected another name, such as {task}.jsonl")
         if file.is_symlink() or (file.exists() and not file.is_file()):
             raise MagBridgeError(f"{file} is a link, a folder or a pipe: expected a regular file")
         if not file.exists():

@@ -140,6 +140,14 @@ def test_missing_predictions_are_named_before_any_label_is_read(entry):
         read_submissions(entry.parent)
 
 
+def test_predictions_cannot_be_taken_for_results(entry, release):
+    name = f"mine-{Answers(release).digest[:8]}.jsonl"
+    (entry / "t1.parquet").rename(entry / name)
+    _change(tasks={"t1": {"predictions": name}, "t2": {"predictions": "t2.parquet"}})(entry)
+    with pytest.raises(MagBridgeError, match=f"{name} is named like a results file: expected another name, such as t1"):
+        read_submission(entry)
+
+
 def test_a_folder_without_entries_is_not_a_check_that_passed(made, tmp_path):
     with pytest.raises(MagBridgeError, match="no folder .*typo: expected submissions, one folder per entry"):
         read_submissions(tmp_path / "typo")

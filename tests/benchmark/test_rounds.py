@@ -63,6 +63,7 @@ def test_what_was_not_committed_before_the_reveal_is_never_ranked(story, tmp_pat
 
     save_entry(entries / "my-ridge", "t1", hidden.table(truth.target), hidden.digest, **about)  # under another's name
     assert recompute(read_submissions(entries), [Answers(revealed)], []).ranked == []
+    assert recompute(read_submissions(entries), [Answers(story / "still-open")], []) == ([], []), "from the cache"
     with pytest.raises(MagBridgeError, match="its list of entries is closed"):
         commit(revealed, "seer", {"t1": "0" * 64})
     forged = {"seer": {"t1": sha256_of(entries / "seer/t1.parquet")}}

@@ -130,14 +130,19 @@ def read_submissions(folder: Path | None = None) -> list[Submitted]:
     """Read every entry of a folder of submissions, sorted by name; by default the shipped ones.
 
     Raises:
-        MagBridgeError: If there is no such folder or it is an entry itself, or as `read_submission`.
+        MagBridgeError: If there is no such folder, if it is an entry itself or contains a link to a folder, or as
+            `read_submission`.
     """
     folder = folder or SUBMISSIONS
     if (folder / FILE).exists():
         raise MagBridgeError(f"{folder} is one entry: expected a folder with one folder per entry, such as its parent")
     if not folder.is_dir():
         raise MagBridgeError(f"no folder {folder}: expected submissions, one folder per entry")
-    return [read_submission(path) for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
+    paths = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
+    for path in paths:
+        if path.is_symlink():
+            raise MagBridgeError(f"{path} is a link: expected a folder, as each entry is read once and from its place")
+    return [read_submission(path) for path in paths]
 
 
 def check(entry: Submitted, answers: Answers, taken: list[Result], others: Sequence[Known] = ()) -> Checked:

@@ -134,6 +134,12 @@ def test_links_in_a_circle_are_no_entry(entry):
     assert [found.folder for found in read_submissions(entry.parent)] == [entry]
 
 
+def test_an_entry_is_not_entered_twice_by_a_link(entry):
+    entry.with_name("again").symlink_to(entry)
+    with pytest.raises(MagBridgeError, match="entries/again is a link: expected a folder"):
+        read_submissions(entry.parent)
+
+
 def test_missing_predictions_are_named_before_any_label_is_read(entry):
     (entry / "t1.parquet").rename(entry / "T1.parquet")
     with pytest.raises(MagBridgeError, match="no predictions file .*my-model/t1.parquet: expected the files that"):

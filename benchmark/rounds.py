@@ -89,7 +89,10 @@ class Answers:
         """
         if self.round is None:
             with one_release(release_folder(self.release)) as folder:
-                return dataset_info(folder), load_truth(task, folder, split)
+                info = dataset_info(folder)
+                if info.digest != self.digest:
+                    raise MagBridgeError(f"{self.release} was replaced while it was read: read it again")
+                return info, load_truth(task, folder, split)
         if split != PRIMARY_SPLIT:
             raise MagBridgeError(f"{self.release} is a round, with only new cells: expected the split {PRIMARY_SPLIT}")
         return self._of_round(self.round, task)

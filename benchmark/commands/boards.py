@@ -57,7 +57,7 @@ def submit(
     from benchmark.leaderboard.copies import filed_errors
     from benchmark.leaderboard.entries import LATE, recompute
     from benchmark.leaderboard.texts import placed
-    from benchmark.results import read_files, to_json, write_results
+    from benchmark.results import add_results, read_files, to_json
     from benchmark.rounds import Answers
 
     entry = submissions.read_submission(folder)
@@ -74,7 +74,7 @@ def submit(
         show([], said, as_json)
         return
     if not check:
-        write_results(checked.results, entry.folder, predictions=False)
+        add_results(checked.results, entry.folder, predictions=False)
     lines = [
         f"{r.task}: {r.headline} {r.mean():.4f}, not ranked: {LATE}" if checked.is_late else placed(r, taken)
         for r in checked.results
@@ -123,7 +123,7 @@ def leaderboard(
     from benchmark.rounds import Answers
     from benchmark.tasks import check_split, get_task
 
-    entered = submissions.read_submissions()
+    entered = [] if results and format != "html" else submissions.read_submissions()
 
     def html(ranked: list) -> str:
         return page.to_html(ranked, [entry.submission for entry in entered])

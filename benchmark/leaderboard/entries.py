@@ -18,7 +18,7 @@ from dataset_card.storage.documents import read_json, write_json
 from dataset_card.storage.files import cache_dir
 
 NOT_RECOMPUTED = "not recomputed here, so its score is not shown: give its release or round with --data"
-LATE = "submitted after the reveal, or changed after it was committed"
+LATE = "submitted after the reveal, or its files or tasks were changed after they were committed"
 
 
 class Entries(NamedTuple):

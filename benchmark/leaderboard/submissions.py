@@ -130,8 +130,8 @@ def read_submissions(folder: Path | None = None) -> list[Submitted]:
     """Read every entry of a folder of submissions, sorted by name; by default the shipped ones.
 
     Raises:
-        MagBridgeError: If there is no such folder, if it is an entry itself or contains a link to a folder, or as
-            `read_submission`.
+        MagBridgeError: If there is no such folder, if it is an entry itself or contains a link to a folder or names
+            that differ only in case, or as `read_submission`.
     """
     folder = folder or SUBMISSIONS
     if (folder / FILE).exists():
@@ -139,9 +139,12 @@ def read_submissions(folder: Path | None = None) -> list[Submitted]:
     if not folder.is_dir():
         raise MagBridgeError(f"no folder {folder}: expected submissions, one folder per entry")
     paths = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
+    lower = [path.name.lower() for path in paths]
     for path in paths:
         if path.is_symlink():
             raise MagBridgeError(f"{path} is a link: expected a folder, as each entry is read once and from its place")
+        if lower.count(path.name.lower()) > 1:
+            raise MagBridgeError(f"{path}: another entry's name differs only in case: rename one of them")
     return [read_submission(path) for path in paths]
 
 
@@ -161,18 +164,18 @@ def check(entry: Submitted, answers: Answers, taken: list[Result], others: Seque
         MagBridgeError: If a check fails; the message names the file and the field.
     """
     submission, path = entry.submission, entry.folder / FILE
-    if submission.name in {result.model for result in taken if result.protocol != "submitted"}:
+    if submission.name.lower() in {result.model.lower() for result in taken if result.protocol != "submitted"}:
         raise MagBridgeError(f"{path}: name: {submission.name} is already on the board: choose another name")
+    if submission.release != answers.digest:
+        raise MagBridgeError(
+            f"{path}: release: {submission.release[:12]} is named, but {answers.release} has the digest "
+            f"{answers.digest[:12]}: pass the named release with --data"
+        )
     known: list[Known] = []
-    remarks = []
+    remarks, late = [], is_late(entry, answers)
     for task_id, file in entry.files.items():
         task = get_task(task_id)
         dataset, truth = answers.of(task)
-        if submission.release != dataset.digest:
-            raise MagBridgeError(
-                f"{path}: release: {submission.release[:12]} is named, but {answers.release} has the digest "
-                f"{dataset.short}: pass the named release with --data"
-            )
         runs, table, said = score_file(file, task, dataset, truth, PRIMARY_SPLIT)
         remarks += [f"{task.id}: {remark}" for remark in said]
         if not runs:
@@ -197,15 +200,14 @@ def check(entry: Submitted, answers: Answers, taken: list[Result], others: Seque
         )
         known.append(Known(result, errors(result, truth)))
     remarks += [f"{remark.result.task}: {remark.words}" for remark in copies(known, others)]
-    return Checked(known, remarks, is_late(entry, answers))
+    return Checked(known, remarks, late)
 
 
 def is_late(entry: Submitted, answers: Answers) -> bool:
-    """Return whether any file of an entry of a revealed round was not committed before the reveal."""
+    """Return whether the files of an entry of a revealed round are others than were committed before the reveal."""
     if answers.round is None or not answers.round.is_revealed:
         return False
-    committed = read_entries(answers.round).get(entry.submission.name, {})
-    return any(committed.get(task) != digest for task, digest in entry.digests.items())
+    return read_entries(answers.round).get(entry.submission.name) != entry.digests
 
 
 def filed(entry: Submitted) -> list[Result]:

@@ -3,6 +3,7 @@
 from benchmark.results.documents import from_json as from_json
 from benchmark.results.documents import to_json as to_json
 from benchmark.results.filing import SHIPPED as SHIPPED
+from benchmark.results.filing import add_results as add_results
 from benchmark.results.filing import read_files as read_files
 from benchmark.results.filing import read_predictions as read_predictions
 from benchmark.results.filing import read_results as read_results

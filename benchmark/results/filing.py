@@ -60,7 +60,11 @@ def write_result(result: Result, folder: str | Path, *, predictions: bool = True
 
 def write_results(results: list[Result], folder: str | Path, *, predictions: bool = True) -> list[Path]:
     """Add several results, as `write_result` adds one; return the paths of the JSON lines files."""
-    folder = require_place(folder)
+    return add_results(results, require_place(folder), predictions)
+
+
+def add_results(results: list[Result], folder: Path, predictions: bool) -> list[Path]:
+    """Add results as `write_results` does, to any folder; an entry's may be the working folder."""
     by_file: dict[Path, list[Result]] = {}
     for result in results:
         from_json(json.loads(json.dumps(to_json(result))), " ".join(result.key))

@@ -12,7 +12,7 @@ from benchmark import load_task
 from benchmark.features import static_features
 from benchmark.leaderboard.boards import leaderboard
 from benchmark.leaderboard.entries import LATE, recompute
-from benchmark.leaderboard.submissions import check, read_submission, read_submissions, rescore
+from benchmark.leaderboard.submissions import check, is_late, read_submission, read_submissions, rescore
 from benchmark.leaderboard.texts import placed, to_markdown
 from benchmark.predictions import save_entry, score_predictions
 from benchmark.results import write_results
@@ -72,6 +72,14 @@ def test_what_was_not_committed_before_the_reveal_is_never_ranked(story, tmp_pat
         recompute(read_submissions(entries), [Answers(revealed)], [])
     with pytest.raises(MagBridgeError, match="reveal.json: differs from what seed, salt and configuration generate"):
         verify(revealed)
+
+
+def test_no_committed_task_can_be_dropped_after_the_reveal(story, monkeypatch):
+    entry = read_submission(story / "entries/my-ridge")
+    assert not is_late(entry, Answers(story / "round-1"))
+    committed = {"my-ridge": {**entry.digests, "t2": "0" * 64}}
+    monkeypatch.setattr("benchmark.leaderboard.submissions.read_entries", lambda found: committed)
+    assert is_late(entry, Answers(story / "round-1"))
 
 
 def test_entries_are_put_on_the_list_by_a_command(story, tmp_path):

@@ -126,6 +126,18 @@ def test_an_entry_can_be_submitted_from_among_the_others(entry, release, taken, 
     assert "my-model: t1, t2 as filed" in done.output, done.exception
 
 
+def test_an_entry_can_be_submitted_from_within(entry, release, taken, monkeypatch):
+    from typer.testing import CliRunner
+
+    from benchmark.__main__ import app
+
+    monkeypatch.chdir(entry)
+    write_results(taken, entry.parent / "results")
+    done = CliRunner().invoke(app, ["submit", ".", "--data", str(release), "--results", str(entry.parent / "results")])
+    assert done.exit_code == 0 and ". is valid, scores filed in it" in done.output, done.exception
+    assert [result.model for result in filed(read_submission(entry))] == ["my-model", "my-model"]
+
+
 def test_links_in_a_circle_are_no_entry(entry):
     loop = entry.with_name("loop")
     loop.symlink_to("loop")
@@ -159,6 +171,10 @@ def test_a_folder_without_entries_is_not_a_check_that_passed(made, tmp_path):
         read_submissions(tmp_path / "typo")
     with pytest.raises(MagBridgeError, match="my-model is one entry: expected a folder with one folder per entry"):
         read_submissions(made)
+    for name in ("mine", "Mine"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(MagBridgeError, match="Mine: another entry's name differs only in case: rename one of them"):
+        read_submissions(tmp_path)
 
 
 def test_every_shipped_entry_is_rescored_to_the_last_digit(published_release):
@@ -265,10 +281,11 @@ def test_each_mistake_in_a_folder_has_its_line(entry, release, taken, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_name_on_the_board_is_not_free(entry, release, taken):
-    _change(name="linear-svc")(entry)
-    folder = entry.rename(entry.with_name("linear-svc"))
-    with pytest.raises(MagBridgeError, match="name: linear-svc is already on the board"):
+@pytest.mark.parametrize("name", ["linear-svc", "Linear-SVC"])
+def test_a_name_on_the_board_is_not_free(entry, release, taken, name):
+    _change(name=name)(entry)
+    folder = entry.rename(entry.with_name(name))
+    with pytest.raises(MagBridgeError, match=f"name: {name} is already on the board"):
         check(read_submission(folder), Answers(release), taken)
 
 

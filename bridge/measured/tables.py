@@ -31,7 +31,7 @@ MAX_ROWS = 1_000_000
 """Far more than any laboratory has labels; a larger file is not a table of labels."""
 
 _PULSEBAT = {"chemistry": "Mat", "cell_id": "No.", "capacity_Ah": "Q", "nominal_Ah": "Qn"}
-PUBLISHED = {PULSEBAT_SHEET: ColumnMap(None, {k: {"column": v} for k, v in _PULSEBAT.items()}, PULSEBAT_SHEET, 1)}
+PUBLISHED = {PULSEBAT_SHEET: ColumnMap(None, {k: {"column": v} for k, v in _PULSEBAT.items()}, PULSEBAT_SHEET)}
 """Column maps for the sheets of PulseBat's workbooks, whose columns have names of their own."""
 
 NAME = re.compile(r"[^\W_][\w.+-]{0,63}")

@@ -76,7 +76,7 @@ class ColumnMap:
     """A column map that was read from a file.
 
     Attributes:
-        path: Its file; None for the empty map.
+        path: Its file; None for the empty map, and for the names in a published table, which may be missing.
         entries: Entry of each field: `column`, and `unit`, `sign` and `axis` if given.
         sheet: Name of the workbook's sheet.
         header: Row of the column names, counted from 1.
@@ -261,7 +261,7 @@ def find_columns(
     where = f"row {header}"
     for each in fields:
         entry = mapped.entries.get(each.name)
-        if entry is not None:
+        if entry is not None and mapped.path is not None:
             column, unit = str(entry["column"]), entry.get("unit")
             if column not in names:
                 fix = _meant(column, names)
@@ -272,6 +272,8 @@ def find_columns(
             sign = entry.get("sign", 1)
         else:
             fits = [(fit, name) for name in names if (fit := named(name, each)) is not None and name not in taken]
+            if entry is not None and entry["column"] in names:  # a published name, which is a further alias
+                fits.append(((0, ""), str(entry["column"])))
             if not fits:
                 continue
             in_unit = [(fit, name) for fit, name in fits if not fit[1] or unit_factor(fit[1], each.unit) is not None]
@@ -306,7 +308,7 @@ def _notes(
     notes, changed = [], []
     units = {each.name: "" if each.unit == "-" else f" in {each.unit}" for each in fields}
     for name, c in columns.items():
-        if c.factor != 1 or c.offset or name in mapped.entries:
+        if c.factor != 1 or c.offset or mapped.entries.get(name, {}).get("column") == c.column:
             unit = f" in {c.unit}" if c.unit else units[name]
             changed.append(f"{name} from {c.column!r}{unit}{', sign turned' if c.factor < 0 else ''}")
     if changed:

@@ -114,6 +114,35 @@ def test_of_two_sheets_the_map_says_which(tmp_path):
     same(read_labels(tmp_path / "book.xlsx", CELL_FIELDS, tmp_path / "columns.yaml"))
 
 
+PULSEBAT = {"cell_id": "No.", "chemistry": "Mat", "soc": "SOC", "soh": "SOH"}
+
+
+@pytest.mark.parametrize(
+    "names, rows_above, notes",
+    [
+        ({}, 0, []),
+        ({"cell_id": "No."}, 0, ["Columns: cell_id from 'No.'."]),
+        (PULSEBAT, 0, ["Columns: cell_id from 'No.'; chemistry from 'Mat'."]),
+        (PULSEBAT, 2, ["column names in row 3"]),
+    ],
+)
+def test_a_sheet_with_the_name_of_pulsebats_needs_none_of_its_columns(tmp_path, names, rows_above, notes):
+    TRUTH.rename(columns=names).to_excel(tmp_path / "own.xlsx", sheet_name="SOC ALL", index=False, startrow=rows_above)
+    table = read_labels(tmp_path / "own.xlsx", CELL_FIELDS)
+    same(table, notes)
+    assert bool(table.attrs["notes"]) == bool(notes)
+
+
+def test_a_column_missing_in_such_a_sheet_is_one_of_the_table(tmp_path):
+    frame = TRUTH.rename(columns=PULSEBAT)
+    frame.drop(columns="Mat").to_excel(tmp_path / "own.xlsx", sheet_name="SOC ALL", index=False)
+    with pytest.raises(FaultyInput, match=r"own\.xlsx, row 1: no column for 'chemistry' among 'No\.', 'SOC'"):
+        read_labels(tmp_path / "own.xlsx", CELL_FIELDS)
+    frame.assign(cell_id="A").to_excel(tmp_path / "own.xlsx", sheet_name="SOC ALL", index=False)
+    with pytest.raises(FaultyInput, match=r"own\.xlsx, row 1: columns 'cell_id' and 'No\.', both cell_id"):
+        read_labels(tmp_path / "own.xlsx", CELL_FIELDS)
+
+
 def test_a_map_says_what_names_do_not(tmp_path):
     frame = TRUTH.assign(U0=-1000 * TRUTH["voltage"]).drop(columns="voltage").rename(columns={"soh": "Gesundheit"})
     frame.to_csv(tmp_path / "labels.csv", index=False)

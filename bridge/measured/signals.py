@@ -278,7 +278,7 @@ def _csv(file: Path, channels: ChannelMap, most: int) -> tuple[pa.Table, int]:
     with faults_in(file):
         layout = text_layout(file, known, ColumnMap())
     names = list(layout.names)
-    if repeated := [name for name in names if names.count(name) > 1]:
+    if repeated := [name for name in names if name and names.count(name) > 1]:
         raise faulty("csv_column_twice", name=repeated[0], where=f"row {layout.header + 1}", file=file)
     read = pa.csv.ReadOptions(
         use_threads=False, skip_rows=layout.header + 1, column_names=names, encoding=layout.encoding

@@ -211,7 +211,10 @@ def _text_rows(path: Path, layout: Layout) -> pd.DataFrame:
     except csv.Error as error:
         where = f"row {max(rows, default=0) + 1} or later"
         raise fault(str(error), "a cell", "export it again", where) from error
-    return pd.DataFrame(list(rows.values()), columns=list(layout.names), index=list(rows), dtype=object)
+    table = pd.DataFrame(list(rows.values()), columns=list(layout.names), index=list(rows), dtype=object)
+    # spreadsheets write separators for empty columns beside the table
+    kept = [i for i, name in enumerate(layout.names) if name or any(row[i].strip() for row in rows.values())]
+    return table.iloc[:, kept]
 
 
 def workbook_table(

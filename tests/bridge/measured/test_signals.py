@@ -64,6 +64,9 @@ def test_one_table_of_all_steps_is_the_same_scans(tmp_path):
         assert [scan.scan_id for scan in scans] == ["s0", "s1", "s2"] and list(sources) == [name]
         for scan, rows in zip(scans, (slice(0, 40), slice(40, 90), slice(90, 135)), strict=True):
             np.testing.assert_array_equal(scan.columns["B_s2Z"], table["B_s2Z"].to_numpy()[rows])
+    lines = text.splitlines()
+    (tmp_path / "s.csv").write_text("".join(f"{line},,\n" for line in lines))  # a spreadsheet's empty columns
+    assert [scan.steps for scan in read_scans(tmp_path / "s.csv", RELEASE_NAMES)[0]] == [40, 50, 45]
     pq.write_table(pa.concat_tables([table, table.slice(0, 5)]), tmp_path / "s.parquet")
     fails(tmp_path / "s.parquet", "row 136", "'s0' again, after other scans", "sort the rows")
 

@@ -34,6 +34,13 @@ def test_the_map_says_the_row(tmp_path):
     assert layout(tmp_path, b"soh,soc\na,b\n1,2\n", header=2).names == ("a", "b")
 
 
+def test_empty_columns_beside_the_table_are_left_out(tmp_path):
+    layout(tmp_path, b"soh,soc,,\n0.9,50,,\n0.8,50,,\n")
+    assert text_table(tmp_path / "t.csv", CELL_FIELDS, ColumnMap()).rows.columns.tolist() == ["soh", "soc"]
+    layout(tmp_path, b"soh,soc,,\n0.9,50,,\n0.8,50,,seen\n")
+    assert text_table(tmp_path / "t.csv", CELL_FIELDS, ColumnMap()).rows.columns.tolist() == ["soh", "soc", ""]
+
+
 def test_windows_text_is_named_or_taken(tmp_path):
     with pytest.raises(FaultyInput, match="not UTF-8 text"):
         layout(tmp_path, b"soh,soc,T \xb0C\n1,2,3\n")

@@ -117,7 +117,8 @@ def _read(path: Path, fields: Sequence[InputField], mapped: ColumnMap) -> RawTab
         raise faulty("table_suffix", suffix=path.suffix)
     try:
         if suffix == ".parquet":
-            rows = read_parquet(path).to_pandas().reset_index(drop=True).rename(lambda i: i + 1)
+            # pandas' metadata would take a column for the index
+            rows = read_parquet(path).to_pandas(ignore_metadata=True).rename(lambda i: i + 1)
             raw = RawTable(rows, mapped=mapped)
         elif suffix == ".xlsx":
             raw = workbook_table(path, fields, mapped, MAX_ROWS + 1, PUBLISHED)
@@ -159,6 +160,11 @@ def _in(unit: str) -> str:
     return {"-": "", "fraction": " as a fraction"}.get(unit, f" in {unit}")
 
 
+def _text(value: Any) -> Any:
+    """Return text for bytes, as which some programs store it in Parquet, and any other value unchanged."""
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+
+
 def _plain(text: str) -> str:
     """Return a cell's name with the characters replaced that a file name should not contain."""
     return re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("_")
@@ -181,7 +187,7 @@ class _Rows:
     def names(self, field: InputField, column: Column, values: list) -> list[str]:
         """Return the values of a column as names; note those that are not valid names."""
         out: list[str] = []
-        for value, row in zip(values, self.where):
+        for value, row in zip(map(_text, values), self.where):
             if len(self.faults) >= MOST:
                 break
             if isinstance(value, float) and value.is_integer():
@@ -243,7 +249,7 @@ class _Rows:
 
     def cleaned(self, before: pandas.Series) -> str | None:
         """Tell which cell names were changed into valid file names; note a fault if two become the same."""
-        names, old_names = self.table["cell_id"], before.astype(str).tolist()
+        names, old_names = self.table["cell_id"], [str(_text(value)) for value in before]
         for row, new, old, first, _ in self._apart(names, old_names):
             self._add(row, "cell_id", "names_meet", old=old, first=first, new=new)
         was = pandas.Series(old_names, names).groupby(level=0, sort=False).first()

@@ -114,6 +114,19 @@ def test_of_two_sheets_the_map_says_which(tmp_path):
     same(read_labels(tmp_path / "book.xlsx", CELL_FIELDS, tmp_path / "columns.yaml"))
 
 
+def test_parquet_with_an_index_or_with_bytes_is_the_same_table(tmp_path):
+    path = tmp_path / "labels.parquet"
+    TRUTH.set_index("cell_id").to_parquet(path)
+    same(read_labels(path, CELL_FIELDS))
+    TRUTH.assign(cell_id=TRUTH["cell_id"].str.encode("utf-8")).to_parquet(path)
+    table = read_labels(path, CELL_FIELDS)
+    same(table)
+    assert table["where"].tolist()[0] == "row 1" and table.attrs["notes"] == []
+    TRUTH.assign(chemistry=b"\xff", image=b"\xff").to_parquet(path)
+    with pytest.raises(FaultyInput, match=r"labels\.parquet, row 1, column 'chemistry': '.*xff'; expected"):
+        read_labels(path, CELL_FIELDS)
+
+
 PULSEBAT = {"cell_id": "No.", "chemistry": "Mat", "soc": "SOC", "soh": "SOH"}
 
 

@@ -201,6 +201,8 @@ def _text_rows(path: Path, layout: Layout) -> pd.DataFrame:
                     row.pop()
                 if len(row) != width:
                     hint = "a decimal comma splits a number in two: export with decimal points"
+                    if len(row) < width:
+                        hint = "cells or a quotation mark are missing: complete the row"
                     cells = layout.separator.join(row)[:60]
                     raise fault(f"{len(row)} values {cells!r}", f"{width}", hint, f"row {number}")
                 if layout.decimal == ",":

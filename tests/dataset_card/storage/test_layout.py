@@ -41,6 +41,13 @@ def test_empty_columns_beside_the_table_are_left_out(tmp_path):
     assert text_table(tmp_path / "t.csv", CELL_FIELDS, ColumnMap()).rows.columns.tolist() == ["soh", "soc", ""]
 
 
+@pytest.mark.parametrize("row, words", [("0.9,50", "complete the row"), ("0,9,50,3.2", "export with decimal points")])
+def test_a_row_of_another_width_is_told_why(tmp_path, row, words):
+    layout(tmp_path, f"soh,soc,voltage\n0.8,50,3.2\n{row}\n".encode())
+    with pytest.raises(FaultyInput, match=f"row 3: . values '{row}'; expected 3; .*{words}"):
+        text_table(tmp_path / "t.csv", CELL_FIELDS, ColumnMap())
+
+
 def test_windows_text_is_named_or_taken(tmp_path):
     with pytest.raises(FaultyInput, match="not UTF-8 text"):
         layout(tmp_path, b"soh,soc,T \xb0C\n1,2,3\n")

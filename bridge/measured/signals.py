@@ -161,6 +161,8 @@ def _parquet_scans(path: Path, file, channels: ChannelMap) -> Iterator[RawScan |
     names = file.schema_arrow.names
     if "scan_id" not in names:
         raise faulty("parquet_no_ids", file=path)
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise faulty("column_twice", name=repeated[0], file=path)
     wanted = _wanted(path, names, channels)
     if not _is_list(file.schema_arrow.field(wanted[0]).type):
         table = file.read(columns=["scan_id", *wanted], use_threads=False)
@@ -279,7 +281,7 @@ def _csv(file: Path, channels: ChannelMap, most: int) -> tuple[pa.Table, int]:
         layout = text_layout(file, known, ColumnMap())
     names = list(layout.names)
     if repeated := [name for name in names if name and names.count(name) > 1]:
-        raise faulty("csv_column_twice", name=repeated[0], where=f"row {layout.header + 1}", file=file)
+        raise faulty("column_twice", name=repeated[0], where=f"row {layout.header + 1}", file=file)
     read = pa.csv.ReadOptions(
         use_threads=False, skip_rows=layout.header + 1, column_names=names, encoding=layout.encoding
     )
@@ -305,7 +307,7 @@ def _csv_numbers(file: Path, name: str, column: pa.ChunkedArray, first_row: int)
             float(value)
         except (TypeError, ValueError):
             comma = isinstance(value, str) and re.fullmatch(r"[+-]?\d+,\d+", value.strip())
-            mistake, found = "csv_comma" if comma else "csv_number", "empty" if value is None else repr(value)
+            mistake, found = "csv_comma" if comma else "csv_number", "empty" if value is None else repr(value)[:80]
             raise faulty(mistake, value=found, where=f"row {row}, column {name!r}", file=file) from None
     raise faulty("csv_type", kind=column.type, where=f"column {name!r}", file=file)
 

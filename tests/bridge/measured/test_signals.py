@@ -51,6 +51,17 @@ def test_channels_of_different_lengths(tmp_path):
     fails(tmp_path / "scans.h5", "scan s0: channels of different lengths", "B_s2Z 101")
 
 
+def test_columns_of_parquet_that_are_there_twice_or_of_another_kind(tmp_path):
+    columns = [pa.array(["s0"]), *(pa.array([np.zeros(100)]) for _ in CHANNELS)]
+    twice = pa.Table.from_arrays([*columns, columns[1]], ["scan_id", *CHANNELS, "B_s1Y"])
+    pq.write_table(twice, tmp_path / "s.parquet")
+    fails(tmp_path / "s.parquet", "s.parquet: column 'B_s1Y' twice")
+    pq.write_table(pa.table(dict(zip(("scan_id", *CHANNELS), columns)) | {"B_s1Y": [0.0]}), tmp_path / "s.parquet")
+    with pytest.raises(FaultyInput, match=r"column 'B_s1Z': \[0\.0, .*; expected a number; correct it") as error:
+        read_scans(tmp_path / "s.parquet", RELEASE_NAMES)
+    assert len(error.value.faults[0].found) == 80
+
+
 def test_one_table_of_all_steps_is_the_same_scans(tmp_path):
     rng = np.random.default_rng(0)
     ids = np.repeat(["s0", "s1", "s2"], [40, 50, 45])

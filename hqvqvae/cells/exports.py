@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from dataset_card.contract.measured import InputField
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.columns import ColumnMap, Found, find_columns, named, read_column_map, split_unit
-from dataset_card.storage.faults import faults_in
+from dataset_card.storage.faults import FaultyInput, faults_in
 from dataset_card.storage.layout import text_layout, workbook_table
 
 from .child import MAX_MEMORY_BYTES, Broken, bounded_child
@@ -70,16 +70,21 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
     if not path.is_file():
         raise MagBridgeError(f"{path} does not exist; expected a table of samples")
     try:
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             with bounded_child(max(1.0, MAX_UNPACKING * path.stat().st_size / MAX_MEMORY_BYTES)) as call:
                 call(_try_parquet, path)
             return Raw(path, _read_parquet(path))
         if path.suffix.lower() == ".xlsx":
             with faults_in(path):
                 read = workbook_table(path, FIELDS, mapped, MAX_WORKBOOK_ROWS)
-            return Raw(path, read.rows.infer_objects(), read.notes, read.units)
-        with faults_in(path):
-            layout = text_layout(path, FIELDS, mapped, strict=False)
+            names = _apart([str(name) for name in read.rows])
+            _check_names(path, names)
+            return Raw(path, read.rows.set_axis(names, axis=1).infer_objects(), read.notes, read.units)
+        try:
+            with faults_in(path):
+                layout = text_layout(path, FIELDS, mapped, strict=False)
+        except FaultyInput as error:  # empty, or a line of such a length that batterydf takes minutes
+            raise _Final(str(error)) from None
         _check_width(path, layout.names)
         names = _apart([name or f"column {i + 1}" for i, name in enumerate(layout.names)])
         _check_names(path, names)
@@ -131,7 +136,7 @@ def _apart(names: list[str]) -> list[str]:
 
 
 class _Final(MagBridgeError):
-    """A fault to report at once: batterydf would take a minute on such a table, or shift its cells."""
+    """A fault to report at once: batterydf would take minutes on such a table, shift its cells or choose a column."""
 
 
 def _check_width(path: Path, names: Collection[str]) -> None:
@@ -142,7 +147,7 @@ def _check_width(path: Path, names: Collection[str]) -> None:
 def _check_names(path: Path, names: list[str]) -> None:
     _check_width(path, names)
     if twice := [name for name in names if name and names.count(name) > 1]:
-        raise MagBridgeError(f"{path} has the column {twice[0]!r} twice; remove one")
+        raise _Final(f"{path} has the column {twice[0]!r} twice; remove one")
 
 
 def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[Raw, Found]:
@@ -176,8 +181,8 @@ def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[R
         except MagBridgeError as error:
             if mapped.path is not None or path.suffix.lower() not in (*TEXT, ".xlsx"):
                 raise
-            reason = str(error).removeprefix(f"{path} ")
-    if mapped.path is not None or path.suffix == ".parquet":
+            reason = str(error).removeprefix(str(path)).lstrip(": ")
+    if mapped.path is not None or path.suffix.lower() == ".parquet":
         raise MagBridgeError(f"{path}: {reason}; name your columns in a column map (--columns)")
     return _through_batterydf(path, reason)
 

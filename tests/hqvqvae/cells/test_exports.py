@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataset_card.errors import MagBridgeError
-from hqvqvae.cells import cycling
+from hqvqvae.cells import cycling, exports
 from hqvqvae.cells.cycling import Reading, read_cells
 from hqvqvae.cells.features import feature_table
 from tests.hqvqvae.small import cell_table, segments_of
@@ -343,6 +343,46 @@ def test_rows_with_more_cells_than_names_are_refused_and_a_comma_at_their_end_is
         read_cells(path)
     path.write_text("\n".join([head, *(f"{t},4.{9 - t},-1,1," for t in range(3))]))
     assert len(read_cells(path).segments) == 1
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "mine.csv: an empty file; expected column names and rows; export it again"),
+        (
+            "a" * 60_000 + "\n1\n",
+            "mine.csv: a line of 60,000 characters; expected at most 50,000; export the table with",
+        ),
+    ],
+)
+def test_text_that_is_no_table_is_not_left_to_batterydf(tmp_path, monkeypatch, text, message):
+    """It needs minutes for a line of 100,000 characters."""
+    monkeypatch.setattr(exports, "_through_batterydf", lambda *_: pytest.fail("asked batterydf"))
+    (tmp_path / "mine.csv").write_text(text)
+    with pytest.raises(MagBridgeError, match=f"^{re.escape(str(tmp_path))}/{message}"):
+        read_cells(tmp_path / "mine.csv")
+
+
+def test_a_fault_that_batterydf_cannot_help_names_the_file_once(tmp_path):
+    (tmp_path / "mine.xlsx").write_text("no workbook")
+    with pytest.raises(MagBridgeError, match="not a readable workbook.*batterydf does not recognise it") as error:
+        read_cells(tmp_path / "mine.xlsx")
+    assert str(error.value).count("mine.xlsx") == 1
+
+
+def test_a_column_that_is_twice_in_a_workbook_is_refused_if_it_is_a_field(tmp_path):
+    table = whole_test().rename(columns=NAMES["PyProBE"])
+    other = pd.DataFrame({"Units": ["V"] * len(table)})
+    pd.concat([table, other, other], axis=1).to_excel(tmp_path / "mine.xlsx", index=False)
+    same(tmp_path / "mine.xlsx")
+    pd.concat([table, table[["Voltage [V]"]]], axis=1).to_excel(tmp_path / "mine.xlsx", index=False)
+    with pytest.raises(MagBridgeError, match=r"has the column 'Voltage \[V\]' twice; remove one"):
+        read_cells(tmp_path / "mine.xlsx")
+
+
+def test_a_suffix_in_capitals_is_the_same(tmp_path):
+    whole_test().rename(columns=NAMES["PyProBE"]).to_parquet(tmp_path / "mine.PARQUET")
+    same(tmp_path / "mine.PARQUET")
 
 
 @pytest.mark.parametrize(

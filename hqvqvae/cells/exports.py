@@ -75,8 +75,13 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
                 call(_try_parquet, path)
             return Raw(path, _read_parquet(path))
         if path.suffix.lower() == ".xlsx":
-            with faults_in(path):
-                read = workbook_table(path, FIELDS, mapped, MAX_WORKBOOK_ROWS)
+            try:
+                with faults_in(path):
+                    read = workbook_table(path, FIELDS, mapped, MAX_WORKBOOK_ROWS)
+            except FaultyInput as error:
+                if "several sheets" in error.faults[0].found:  # such as one per cell: batterydf reads only the first
+                    raise _Final(str(error)) from None
+                raise
             names = _apart([str(name) for name in read.rows])
             _check_names(path, names)
             return Raw(path, read.rows.set_axis(names, axis=1).infer_objects(), read.notes, read.units)

@@ -380,6 +380,18 @@ def test_a_column_that_is_twice_in_a_workbook_is_refused_if_it_is_a_field(tmp_pa
         read_cells(tmp_path / "mine.xlsx")
 
 
+def test_of_one_sheet_per_cell_none_is_dropped_in_silence(tmp_path):
+    with pd.ExcelWriter(tmp_path / "mine.xlsx") as book:
+        for cell in ("A1", "B2"):
+            whole_test().assign(cell_id=cell).to_excel(book, sheet_name=cell, index=False)
+    with pytest.raises(MagBridgeError, match="several sheets: 'A1', 'B2'; expected one sheet with .* in a column map"):
+        read_cells(tmp_path / "mine.xlsx")
+    (tmp_path / "columns.yaml").write_text("sheet: B2\ncolumns: {}\n")
+    assert {
+        s.cell_id for s in read_cells(tmp_path / "mine.xlsx", Reading(columns=tmp_path / "columns.yaml")).segments
+    } == {"B2"}
+
+
 def test_a_suffix_in_capitals_is_the_same(tmp_path):
     whole_test().rename(columns=NAMES["PyProBE"]).to_parquet(tmp_path / "mine.PARQUET")
     same(tmp_path / "mine.PARQUET")

@@ -114,6 +114,12 @@ def test_of_two_sheets_the_map_says_which(tmp_path):
     same(read_labels(tmp_path / "book.xlsx", CELL_FIELDS, tmp_path / "columns.yaml"))
 
 
+def test_empty_names_are_one_kind_of_mistake(tmp_path):
+    TRUTH.assign(cell_id=[None, None, *TRUTH["cell_id"][2:]]).to_excel(tmp_path / "labels.xlsx", index=False)
+    with pytest.raises(FaultyInput, match=r"row 2, column 'cell_id': empty; .* the last in row 3, column 'cell_id'\)$"):
+        read_labels(tmp_path / "labels.xlsx", CELL_FIELDS)
+
+
 def test_parquet_with_an_index_or_with_bytes_is_the_same_table(tmp_path):
     path = tmp_path / "labels.parquet"
     TRUTH.set_index("cell_id").to_parquet(path)

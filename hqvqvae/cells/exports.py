@@ -51,12 +51,14 @@ class Raw:
         table: Its columns under their own names.
         notes: How it was read, in sentences.
         units: Units of columns, from a row under the names.
+        header: Row of the names, counted from 1.
     """
 
     path: Path
     table: pd.DataFrame
     notes: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
+    header: int = 1
 
 
 def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
@@ -84,7 +86,7 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
                 raise
             names = _apart([str(name) for name in read.rows])
             _check_names(path, names)
-            return Raw(path, read.rows.set_axis(names, axis=1).infer_objects(), read.notes, read.units)
+            return Raw(path, read.rows.set_axis(names, axis=1).infer_objects(), read.notes, read.units, read.header)
         try:
             with faults_in(path):
                 layout = text_layout(path, FIELDS, mapped, strict=False)
@@ -105,7 +107,7 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
                 compression=None, low_memory=False, on_bad_lines="error", skipinitialspace=True,
             )  # fmt: skip
         units = dict(zip(names, layout.units))
-        return Raw(path, table.set_axis(table.index + first + 1), layout.notes, units)
+        return Raw(path, table.set_axis(table.index + first + 1), layout.notes, units, layout.header + 1)
     except MagBridgeError:
         raise
     except pd.errors.ParserWarning as error:
@@ -196,7 +198,7 @@ def columns_of(raw: Raw, mapped: ColumnMap | None = None) -> Found:
     """Identify which columns of a table are which fields."""
     names = [str(name) for name, values in raw.table.items() if not len(values) or values.notna().any()]
     with faults_in(raw.path):
-        return find_columns(names, FIELDS, mapped or ColumnMap(), units=raw.units)
+        return find_columns(names, FIELDS, mapped or ColumnMap(), raw.header, raw.units)
 
 
 def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:

@@ -165,6 +165,9 @@ def test_units_that_are_not_known_are_named(tmp_path):
     whole_test().rename(columns=BDF | {"voltage_V": "Voltage / kV"}).to_csv(tmp_path / "mine.csv", index=False)
     with pytest.raises(MagBridgeError, match=r"column 'Voltage / kV' in 'kV'; expected voltage_V in V, mV.*--columns"):
         read_cells(tmp_path / "mine.csv")
+    (tmp_path / "mine.csv").write_text("Project: x\n\n" + (tmp_path / "mine.csv").read_text())
+    with pytest.raises(MagBridgeError, match=r"row 3: column 'Voltage / kV'"):
+        read_cells(tmp_path / "mine.csv")
 
 
 def basytec(path):

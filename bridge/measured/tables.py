@@ -127,7 +127,7 @@ def _read(path: Path, fields: Sequence[InputField], mapped: ColumnMap) -> RawTab
     except FaultyInput:
         raise
     except Exception as error:  # from pandas, pyarrow, zipfile or openpyxl
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split()).removeprefix(str(path)).lstrip(": ")[:200]
         raise faulty("table_unreadable", reason=reason, kind=suffix[1:].upper()) from error
     columns, where = raw.rows.columns, f"row {raw.header}"
     repeated = columns[columns.duplicated()]

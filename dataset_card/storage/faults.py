@@ -114,4 +114,4 @@ def faults_in(file: Path | str) -> Iterator[None]:
     try:
         yield
     except FaultyInput as error:
-        raise FaultyInput([replace(each, file=each.file or str(file)) for each in error.faults]) from error.__cause__
+        raise type(error)([replace(each, file=each.file or str(file)) for each in error.faults]) from error.__cause__

@@ -13,7 +13,7 @@ import pandas as pd
 from dataset_card.contract.measured import InputField
 from dataset_card.storage.archives import workbook
 from dataset_card.storage.columns import ColumnMap, recognised
-from dataset_card.storage.faults import fault
+from dataset_card.storage.faults import Fault, FaultyInput, fault
 
 HEAD_BYTES = 1 << 18
 MAX_HEADER_ROW = 200
@@ -63,6 +63,10 @@ class Layout:
         parts += [f"column names in row {self.header + 1}"] if self.header else []
         parts += [f"units in row {self.header + 2}"] if self.units else []
         return (f"Read with {', '.join(parts)}.",) if parts else ()
+
+
+class SeveralSheets(FaultyInput):
+    """A workbook with known columns in several sheets, none of which was chosen."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,10 @@ def _header(lines: list[str], fields: Sequence[InputField], mapped: ColumnMap) -
     first = next((i for i, line in enumerate(lines) if line.strip() and line[0] != "#"), 0)
     rows: Sequence[int] = range(min(len(lines), MAX_HEADER_ROW))
     if mapped.header is not None:
-        rows = [min(mapped.header, len(lines)) - 1]
+        if mapped.header > len(lines):
+            found, fix = f"row {mapped.header} of {len(lines)}", "correct the header's row"
+            raise fault(found, "the row of the column names", fix, "header", mapped.file)
+        rows = [mapped.header - 1]
     best = (0, first if mapped.header is None else rows[0], "")
     for row in rows:
         for separator in SEPARATORS:
@@ -236,8 +243,8 @@ def workbook_table(
         known: Column maps for sheets of published workbooks by name, used if there is no other map.
 
     Raises:
-        FaultyInput: Without a file (see `faults_in`), if the map names a sheet that does not exist, or several sheets
-            or none have known columns.
+        FaultyInput: Without a file (see `faults_in`), if the map names a sheet that does not exist, or no sheet has
+            known columns; `SeveralSheets` if more than one has.
     """
     book = pd.ExcelFile(workbook(path, WORKBOOK_BYTES), engine="openpyxl")
     sheets = [str(name) for name in book.sheet_names]
@@ -257,7 +264,8 @@ def workbook_table(
         found = f"{'columns of that kind in several sheets' if found_in else 'no sheet with known columns'}: {listed}"
         names = ", ".join(each.name for each in fields[:8])
         fix = "name the sheet and its header row in a column map (--columns): sheet: ..., header: ..."
-        raise fault(found, f"one sheet with {names}", fix)
+        error = SeveralSheets if found_in else FaultyInput
+        raise error([Fault("", "", found, f"one sheet with {names}", fix)])
     ((sheet, (header, rows)),) = found_in.items()
     columns = [
         str(name).strip() if isinstance(name, str) else f"column {i + 1}" for i, name in enumerate(rows.iloc[header])

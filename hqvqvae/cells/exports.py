@@ -20,7 +20,7 @@ from dataset_card.contract.measured import InputField
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.columns import ColumnMap, Found, find_columns, named, read_column_map, split_unit
 from dataset_card.storage.faults import FaultyInput, faults_in
-from dataset_card.storage.layout import text_layout, workbook_table
+from dataset_card.storage.layout import SeveralSheets, text_layout, workbook_table
 
 from .child import MAX_MEMORY_BYTES, Broken, bounded_child
 from .download import packaged_document
@@ -80,10 +80,8 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
             try:
                 with faults_in(path):
                     read = workbook_table(path, FIELDS, mapped, MAX_WORKBOOK_ROWS)
-            except FaultyInput as error:
-                if "several sheets" in error.faults[0].found:  # such as one per cell: batterydf reads only the first
-                    raise _Final(str(error)) from None
-                raise
+            except SeveralSheets as error:  # such as one per cell: batterydf reads only the first
+                raise _Final(str(error)) from None
             names = _apart([str(name) for name in read.rows])
             _check_names(path, names)
             return Raw(path, read.rows.set_axis(names, axis=1).infer_objects(), read.notes, read.units, read.header)

@@ -32,6 +32,8 @@ def test_names_below_a_preamble_and_behind_a_hash(tmp_path):
 
 def test_the_map_says_the_row(tmp_path):
     assert layout(tmp_path, b"soh,soc\na,b\n1,2\n", header=2).names == ("a", "b")
+    with pytest.raises(FaultyInput, match="header: row 4 of 3; expected the row of the column names"):
+        layout(tmp_path, b"soh,soc\na,b\n1,2\n", header=4)
 
 
 def test_empty_columns_beside_the_table_are_left_out(tmp_path):

@@ -171,7 +171,7 @@ def cross_validate(
     data,
     *,
     split: str = PRIMARY_SPLIT,
-    folds: int = FOLDS,
+    folds: int | None = None,
     engine: Engine | None = None,
     progress: bool = False,
 ) -> Result:
@@ -186,7 +186,8 @@ def cross_validate(
         model: As in `evaluate_model`; name an estimator, or choose its inputs, with `benchmark.models.as_model`.
         data: As in `evaluate_model`.
         split: Split to read if `data` is a release; all its rows are pooled.
-        folds: Number of folds.
+        folds: Number of folds; by default seven, or as many as leave two batteries in each: a single battery may have
+            only one SOH, and then has no R2.
         engine, progress: As in `evaluate_model`.
 
     Returns:
@@ -213,7 +214,7 @@ def cross_validate(
     held_out = [np.isin(rows.battery_ids, fold) for fold in battery_folds(rows.battery_ids, folds)]
     draws = []
     for fold, test in enumerate(held_out):
-        next_fold = held_out[(fold + 1) % folds] & ~test if asks_validation else np.zeros(len(rows), bool)
+        next_fold = held_out[(fold + 1) % len(held_out)] & ~test if asks_validation else np.zeros(len(rows), bool)
         train = ~test & ~next_fold
         clean = None
         if pool.clean is not None:
@@ -381,11 +382,12 @@ def _spread(rows: np.ndarray, train: Subset) -> np.ndarray:
     return rows[np.argsort(turns(train.battery_ids[rows]), kind="stable")]
 
 
-def battery_folds(battery_ids: np.ndarray, folds: int) -> list[np.ndarray]:
-    """Deal the batteries into folds; return the held-out batteries of each fold."""
+def battery_folds(battery_ids: np.ndarray, folds: int | None = None) -> list[np.ndarray]:
+    """Deal the batteries into folds, as many as `cross_validate` does by default; return those of each fold."""
     batteries = np.unique(battery_ids)
     pseudo = batteries[np.char.startswith(batteries, REGIME_B_PREFIX)]
     real = batteries[~np.char.startswith(batteries, REGIME_B_PREFIX)]
+    folds = max(2, min(FOLDS, len(real) // 2)) if folds is None else folds
     if not 2 <= folds <= len(real):
         raise refused("folds", folds=folds, batteries=len(real))
     parts = np.array_split(np.random.default_rng(0).permutation(real), folds)

@@ -110,6 +110,13 @@ def test_pseudo_cells_are_all_held_out_and_some_in_every_fold(pseudo):
     assert sorted(cell for fold in folds for cell in fold if cell.startswith("LFP")) == cells[:30].tolist()
 
 
+@pytest.mark.parametrize("batteries, folds", [(2, 2), (5, 2), (12, 6), (14, 7), (215, 7)])
+def test_folds_of_few_batteries_have_two_each(batteries, folds):
+    dealt = battery_folds(np.repeat([f"cell_{i}" for i in range(batteries)], 5))
+    assert len(dealt) == folds
+    assert min(len(fold) for fold in dealt) >= min(2, batteries // 2)
+
+
 def test_few_shot_draws_k_a_class_and_nests(release, recorder):
     data = load_task("t4", release)
     result = few_shot("t4", recorder, data, shots=(2, 5), seeds=(0, 1))

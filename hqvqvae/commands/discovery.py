@@ -12,7 +12,20 @@ from dataset_card.running.commands import AddressOption, JobsOption, ReplaceOpti
 from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import MARKER, require_file, require_folder, require_place
 
-from .terminal import Json, Reference, answer, note, own_table, quiet_libraries, window_of
+from .terminal import (
+    Ambient,
+    Columns,
+    CurrentSign,
+    Json,
+    Nominal,
+    Reference,
+    answer,
+    note,
+    own_segments,
+    own_table,
+    quiet_libraries,
+    window_of,
+)
 
 Run = Annotated[Path, Argument(help="Folder that `discover` wrote.")]
 
@@ -118,10 +131,14 @@ def plot(
 def warn(
     run: Annotated[Path, Argument(help="Folder that `discover` or `precursors` wrote, or the packaged precursor.")],
     codes: Annotated[Path, Argument(help="New cells: samples as for `score`, or codes (cell_id, cycle, code).")],
+    columns: Columns = None,
+    current_sign: CurrentSign = None,
+    ambient: Ambient = None,
+    nominal: Nominal = None,
     as_json: Json = False,
 ) -> None:
     """Apply a run's early-warning score to new cells: print the score at the last discharge and the first alarm."""
-    from ..cells.cycling import read_cells, read_table
+    from ..cells.cycling import read_table
     from ..discovery.warning_score import WarningScore, warn_cells
     from ..modeling_hqvqvae import PACKAGED, HQVQVAEModel
     from ..training.scoring import score_cells
@@ -133,10 +150,13 @@ def warn(
         raise MagBridgeError(
             f"{run} has no warning_score.json: no score could be fitted, or {run} is not a run; give another"
         )
-    table = read_table(codes)
+    table, told = read_table(codes), (columns, current_sign, ambient, nominal)
+    if "code" in table and told != (None,) * 4:
+        raise MagBridgeError(f"--columns, --current-sign, --ambient and --nominal describe samples; {codes} has codes")
     if "code" not in table and ((run / "model").is_dir() or (run / "config.json").is_file()):
         quiet_libraries()
-        table = score_cells(HQVQVAEModel.from_pretrained(run), read_cells(codes).segments)
+        segments = own_segments(codes, *told)
+        table = score_cells(HQVQVAEModel.from_pretrained(run), segments)
     found = warn_cells(WarningScore.load(path), table)
     lines = []
     for cell in found:

@@ -1,8 +1,7 @@
 """Commands for the model: features, train, evaluate, score, export, push. Heavy imports wait until a command runs."""
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from typer import Argument, Option
 
@@ -11,15 +10,22 @@ from dataset_card.running.commands import AddressOption, JobsOption, ReplaceOpti
 from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import require_file
 
-from .terminal import Json, Reference, ReplaceExport, answer, own_table, quiet_libraries, window_of
+from .terminal import (
+    Ambient,
+    Columns,
+    CurrentSign,
+    Json,
+    Nominal,
+    Reference,
+    ReplaceExport,
+    answer,
+    own_segments,
+    own_table,
+    quiet_libraries,
+    window_of,
+)
 
 Protocol = Annotated[str, Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
-Columns = Annotated[Path | None, Option(help="Column map: YAML that maps your table's columns and units to ours.")]
-CurrentSign = Annotated[
-    str | None, Option(help="Sign of discharge in your table, negative or positive; default: checked.")
-]
-Ambient = Annotated[float | None, Option(help="Ambient temperature in degC, for a table without temperatures.")]
-Nominal = Annotated[float | None, Option(help="Nominal capacity of your cells in Ah; rejects charges far from it.")]
 Data = Annotated[Path | None, Option(help="Parquet file from `features`; the embedded NASA segments by default.")]
 
 
@@ -34,16 +40,6 @@ def _load(data: Path | None, protocol: str):
     needed = ("cycle", "valid", *FEATURES, *RAW_FEATURES)
     require_columns(table, needed, "one written by `python -m hqvqvae features`")
     return apply_protocol(table, protocol)
-
-
-def _own_segments(table: Path, *told: Any):
-    """Read the discharges of a user's own cells; print to stderr how the file was read."""
-    from ..cells.cycling import Reading, read_cells
-
-    cells = read_cells(table, Reading(*told))
-    for words in cells.notes:
-        print(words, file=sys.stderr)
-    return cells.segments
 
 
 def features(
@@ -85,7 +81,7 @@ def features(
         raise MagBridgeError("--curves: the MATR tables are already curves over charge; omit it")
     matr = matr if fetch_matr is None else matr_module.fetch(fetch_matr)
     archive = nasa if fetch is None else nasa_module.fetch(fetch)
-    segments = None if table is None else _own_segments(table, *told)
+    segments = None if table is None else own_segments(table, *told)
     if archive is not None:
         segments = nasa_module.read_archive(archive)
     if matr is not None:
@@ -200,7 +196,7 @@ def score(
     if out is not None:
         require_file(out, replace)
     quiet_libraries()
-    segments = _own_segments(table, columns, current_sign, ambient, nominal)
+    segments = own_segments(table, columns, current_sign, ambient, nominal)
     scored = score_cells(HQVQVAEModel.from_pretrained(model), segments, skip_invalid)
     text = scored.to_csv(index=False).rstrip()
     if out is not None:

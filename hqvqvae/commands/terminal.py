@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Option
 
@@ -15,6 +15,12 @@ Reference = Annotated[
     Option(metavar="FIRST:LAST", help="Subtract each cell's mean over these segments (from 1) from features."),
 ]
 ReplaceExport = Annotated[bool, Option("--replace", help="Replace packaged weights that --export wrote.")]
+Columns = Annotated[Path | None, Option(help="Column map: YAML that maps your table's columns and units to ours.")]
+CurrentSign = Annotated[
+    str | None, Option(help="Sign of discharge in your table, negative or positive; default: checked.")
+]
+Ambient = Annotated[float | None, Option(help="Ambient temperature in degC, for a table without temperatures.")]
+Nominal = Annotated[float | None, Option(help="Nominal capacity of your cells in Ah; rejects charges far from it.")]
 
 
 def window_of(reference: str | None) -> tuple[int, int] | None:
@@ -34,6 +40,16 @@ def own_table(data: Path):
 
     table = read_table(data)
     return table if "cohort" in table else table.assign(cohort=table["cell_id"].map(cohort_of))
+
+
+def own_segments(table: Path, *told: Any):
+    """Read the discharges of a user's own cells; print to stderr how the file was read."""
+    from ..cells.cycling import Reading, read_cells
+
+    cells = read_cells(table, Reading(*told))
+    for words in cells.notes:
+        print(words, file=sys.stderr)
+    return cells.segments
 
 
 def answer(record: object, as_json: bool, text: str) -> None:

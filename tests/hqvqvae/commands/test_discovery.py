@@ -114,6 +114,11 @@ def test_the_packaged_precursor_scores_and_warns_of_a_users_cell(tmp_path):
     (cell,) = json.loads(warned.stdout)
     score = WarningScore.load(PACKAGED / "precursor" / "warning_score.json")
     codes = np.array([row["code"] for row in rows])
+    table = cell_table(16)
+    table.assign(current_A=-table["current_A"]).to_csv(tmp_path / "turned.csv", index=False)
+    turned = hqvqvae("warn", "precursor", tmp_path / "turned.csv", "--current-sign", "positive", "--json")
+    assert turned.returncode == 0, turned.stderr
+    assert turned.stdout == warned.stdout
     assert cell["segments"] == 5 and cell["last_score"] == pytest.approx(score.score(codes)[-1])
 
 
@@ -135,6 +140,7 @@ def test_interpret_dry_run_writes_prompts(run, tmp_path):
         (("plot", "missing", "--figure", "pie"), "figure 'pie' is unknown"),
         (("discover", "--method", "astrology", "--out", "unused"), "method 'astrology' is unknown"),
         (("warn", "missing", "codes.csv"), "missing has no warning_score.json"),
+        (("warn", "precursor", "codes.csv", "--nominal", "2"), "describe samples; codes.csv has codes"),
         (("interpret", "missing", "--dry-run"), "missing has no segments.csv"),
     ],
 )

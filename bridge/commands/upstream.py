@@ -38,7 +38,7 @@ def upstream(
         return
     if fetch:
         state = {entry["file"]: entry["state"] for entry in files.status(upstream_dir)}
-        for file in files.PUBLISHED:
+        for file in files.EVERY:
             if state[file.path] in ("missing", "damaged"):
                 files.fetch(file)
     entries = files.status(upstream_dir)

@@ -44,7 +44,10 @@ def _published() -> list[UpstreamFile]:
     ]
 
 
-ANCHOR_STATISTICS, EMBEDDINGS, LATENT_SPACE, *PULSE_TABLES = _published()
+EVERY = tuple(_published())
+"""The published files from which v1, v2 and the calibration of v3 are built."""
+
+ANCHOR_STATISTICS, EMBEDDINGS, LATENT_SPACE, *PULSE_TABLES = EVERY
 PULSE_TABLE = PULSE_TABLES[0]
 PUBLISHED = (ANCHOR_STATISTICS, EMBEDDINGS, LATENT_SPACE, PULSE_TABLE)
 """The files from which v1 is built."""
@@ -130,7 +133,7 @@ def status(upstream_dir: Path | None = None) -> list[dict]:
     """
     local_folders(upstream_dir)  # check the folder named by the user
     entries = []
-    for file in PUBLISHED:
+    for file in EVERY:
         path, state, detail = None, "missing", f"published at {file.url}"
         try:
             found = find(file, upstream_dir)

@@ -4,6 +4,7 @@ import hashlib
 import pytest
 
 from bridge.upstream import files, locate
+from bridge.v2.inputs import PUBLISHED
 from dataset_card.errors import MagBridgeError
 
 BODY = bytes(range(256)) * 20
@@ -45,7 +46,12 @@ def test_missing_files_are_all_named_with_the_way_out(tmp_path, monkeypatch):
     monkeypatch.setenv("MAGBRIDGE_CACHE", str(tmp_path))
     monkeypatch.delenv("MAGBRIDGE_UPSTREAM", raising=False)
     wanted = (FILE, dataclasses.replace(FILE, path="pulsebat/other.xlsx"))
-    monkeypatch.setattr(files, "PUBLISHED", wanted)
+    monkeypatch.setattr(files, "EVERY", wanted)
     with pytest.raises(FileNotFoundError, match="thing.npz, pulsebat/other.xlsx missing.*--upstream-dir"):
         locate(fetch=False, wanted=wanted)
     assert [entry["state"] for entry in files.status()] == ["missing"] * 3
+
+
+def test_the_status_lists_the_files_of_every_edition():
+    assert {file.path for file in (*files.PUBLISHED, *PUBLISHED)} == {file.path for file in files.EVERY}
+    assert [entry["file"] for entry in files.status()] == [*(file.path for file in files.EVERY), files.OSF_SCANS]

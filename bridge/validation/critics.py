@@ -2,7 +2,7 @@
 
 The scans come from archives to which the bridge was not fitted. Each AUC is reported with its floor: the same critic on
 scans of yet another archive, shifted to the signals' own mean. A bridge whose only fault is its mean, which contains
-the noise of 41 scans, would reach this floor, and no bridge can fall below it.
+the noise of 41 scans, would reach this floor.
 """
 
 from __future__ import annotations

@@ -310,7 +310,9 @@ def release_folder(release: str | Path) -> Path:
 
 def tasks_in(release: str | Path) -> tuple[Task, ...]:
     """Return the tasks that a release, given as a folder or Hub id, has rows for."""
-    return tasks_of(_edition(release_folder(release)).bridge)
+    folder = release_folder(release)
+    tasks = tasks_of(_edition(folder).bridge)
+    return tuple(task for task in tasks if all(any(folder.glob(atom_path(name, "*", "*"))) for name in task.rows))
 
 
 def _edition(folder: Path) -> Edition:

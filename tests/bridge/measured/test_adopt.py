@@ -8,6 +8,7 @@ import pandas
 import pytest
 from datasets import load_dataset
 
+from benchmark.data import tasks_in
 from benchmark.leaderboard.boards import leaderboard
 from benchmark.results import read_results
 from benchmark.running import run_baselines
@@ -35,6 +36,7 @@ def test_it_keeps_every_promise_and_loads_with_plain_datasets(adopted, measureme
     assert set(table["bridge_version"].to_pylist()) == {"measured"}
     assert set(table["anomaly_origin"].to_pylist()) == {"none"}
     assert load_dataset(str(adopted), "t2_second_life", split="test").column_names[:2] == ["sample_id", "cell_id"]
+    assert [task.id for task in tasks_in(adopted)] == ["t1", "t2"]
 
 
 def test_with_a_column_map_and_any_file_name_it_keeps_every_promise(pristine, tmp_path):

@@ -101,6 +101,8 @@ def test_warn_scores_samples_by_the_model_of_the_run(tmp_path):
     from_samples = hqvqvae("warn", run, tmp_path / "cell.csv", "--json")
     assert from_samples.returncode == 0, from_samples.stderr
     assert json.loads(from_samples.stdout) == json.loads(from_codes.stdout)
+    refused = hqvqvae("warn", run, tmp_path / "codes.csv", "--nominal", "2")
+    assert refused.returncode == 1 and "describe samples" in refused.stderr
 
 
 def test_the_packaged_precursor_scores_and_warns_of_a_users_cell(tmp_path):
@@ -140,7 +142,6 @@ def test_interpret_dry_run_writes_prompts(run, tmp_path):
         (("plot", "missing", "--figure", "pie"), "figure 'pie' is unknown"),
         (("discover", "--method", "astrology", "--out", "unused"), "method 'astrology' is unknown"),
         (("warn", "missing", "codes.csv"), "missing has no warning_score.json"),
-        (("warn", "precursor", "codes.csv", "--nominal", "2"), "describe samples; codes.csv has codes"),
         (("interpret", "missing", "--dry-run"), "missing has no segments.csv"),
     ],
 )

@@ -38,6 +38,7 @@ def test_a_release_is_published_by_its_digest_alone():
     other = unpublished("0" * 64, "v3.0-physics", 1)
     assert other is not None and "not a published one (v3.0-physics, seed 1" in other and "upstream" not in other
     assert "upstream --fetch" in str(unpublished(None, "v1.3-simulated", None))
+    assert "upstream --fetch" not in str(unpublished("0" * 64, "v1.3", 7)), "which has the files"
 
 
 @pytest.mark.parametrize("version", ["v4.0", "2.0", "", None])

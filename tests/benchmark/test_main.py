@@ -11,6 +11,7 @@ import pytest
 import benchmark
 from benchmark import evaluate_model
 from benchmark.baselines import get_model
+from benchmark.leaderboard.submissions import SUBMISSIONS
 from benchmark.predictions import write_predictions
 from benchmark.results import SHIPPED, read_predictions, read_results
 
@@ -172,7 +173,8 @@ def test_shipped_leaderboard_in_every_form(tmp_path):
         (("run", "--protocol", "row", "--data", "nowhere"), "unknown protocol 'row'"),
         (("run", "--task", "t2", "--model", "ridge", "--data", "nowhere"), "no baseline fits"),
         (("run", "--model", "my_model:predict", "--data", "nowhere"), "no model my_model:predict"),
-        (("submit", "nowhere", "--data", "nowhere"), "no release at nowhere"),
+        (("submit", "nowhere", "--data", "nowhere"), "no submission.yaml in nowhere"),
+        (("submit", f"{SUBMISSIONS}/example-ridge", "--data", "nowhere"), "no release at nowhere"),
         (
             ("push", "baseline", "--repo", "u/r", "--data", "nowhere"),
             "push baseline without --model or --task: expected",

@@ -13,7 +13,7 @@ from bridge.upstream.simulated import POSITIONS, scan_archive
 from bridge.upstream.simulated_parameters import load_parameters
 from bridge.v1.generate import Bridge
 from bridge.validation.checks import Check, check
-from dataset_card.contract.schema import CHANNELS
+from dataset_card.contract.schema import CHANNELS, MEASURED_CHANNELS
 
 ANCHORS = (3.10, 3.34)
 ARCHIVES = range(100, 120)
@@ -176,6 +176,8 @@ def check_likeness(bridge: AnyBridge, blocking: bool) -> list[Check]:
         )
         facts: dict = {"voltage": voltage, "lags": LAGS, "fitted": len(trained), "neighbours": NEIGHBOURS}
         facts["archives"] = f"{len(scans)} scans of archives {ARCHIVES.start} to {ARCHIVES.stop - 1}"
+        measured = signals[..., :MEASURED_CHANNELS], scans[..., :MEASURED_CHANNELS]
+        facts |= {"measured_std": std_ratio(*measured), "measured_coverage": coverage(*measured)}
         figures = {
             "held-out std": std_ratio(signals, scans),
             "held-out correlation": correlation,

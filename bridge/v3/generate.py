@@ -107,7 +107,11 @@ def physics(
 
 
 def _place(drawn: VirtualCell, config: PhysicsConfig) -> Placement:
-    """Draw the placement of the array at a cell's visit."""
+    """Draw the placement of the array at a cell's visit.
+
+    NumPy pads seeds with zeros, so `[seed, 0]` is `seed`: the three translations repeat the numbers from which
+    `draw_cell` draws age and charge. Rows were released so; `perf/repeated_draws.py` measures what a learner gains.
+    """
     return config.noise.place(np.random.default_rng([drawn.seed, 0]), config.array(drawn.cell))
 
 

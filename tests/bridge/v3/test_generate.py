@@ -5,7 +5,7 @@ import pytest
 
 from bridge.v3.cells import draw, requests
 from bridge.v3.config import PhysicsConfig
-from bridge.v3.generate import COLUMNS, generate, physics
+from bridge.v3.generate import COLUMNS, _place, generate, physics
 from bridge.v3.state import DEFECTS
 from dataset_card.contract.schema import MASTER_SEED
 
@@ -33,6 +33,14 @@ def test_rows_have_the_shapes_that_the_module_promises(found):
         assert values.dtype == np.float32
         assert np.isfinite(values).all()
         assert (values.reshape(50, -1).std(axis=0) > 0).all(), "each reading has a noise of its own"
+
+
+def test_lift_off_repeats_the_deviation_of_a_known_charge(rows):
+    """The documents state this flaw of the released rows; separate draws would be other rows."""
+    cells = draw(rows, CONFIG, MASTER_SEED)
+    lift = np.array([_place(one, CONFIG).shift_mm[2] / CONFIG.noise.shift_mm[2] for one in cells])
+    charge = np.array([(one.state.soc - 0.5) / 0.005 for one in cells])
+    assert np.isclose(lift, charge).mean() > 0.9
 
 
 def test_classes_have_exact_shares_and_places_only_where_there_is_one(found):

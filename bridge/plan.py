@@ -305,6 +305,7 @@ def _anomaly_rows(
     rows = []
     for i, (parent, subtype) in enumerate(zip(parents, subtypes)):
         parent_id = clean[parent]["sample_id"]
+        # From v2 on, severity and place across the cell are drawn from the same number: rows were released so.
         seed = _seed(edition, master_seed, "anomaly", parent_id, subtype, i)
         fault = {
             "parent_sample_id": parent_id,

@@ -8,9 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.config import ANCHOR_VOLTAGES
+from bridge.generate import plan_of
+from bridge.plan import Composition
 from bridge.upstream.simulated import scan_archive
 from bridge.upstream.simulated_parameters import load_parameters
 from bridge.v2 import BridgeV2, generate, resolve
+from bridge.v2.draws import draw
 from bridge.v2.generate import CHUNK
 from dataset_card.errors import MagBridgeError
 from tests.bridge.v2 import oracle
@@ -155,6 +158,14 @@ def test_a_fault_is_mounted_as_its_parent(bridge_v2):
     change = (mounted[1] - own[1])[:, :4]
     assert np.abs(change).max() > 1 and np.abs(np.diff(change, axis=0)).max() < 100  # a smooth field, no noise
     assert not (own[0] == mounted[1]).any()
+
+
+def test_severity_repeats_the_place_across_the_cell(bridge_v2):
+    """The documents state this flaw of the released rows; separate draws would be other rows."""
+    rows = plan_of(bridge_v2, Composition(variants=1, anomalies=40, regime_b=0), 3).rows
+    faulty = rows[rows["anomaly_origin"] == "synthetic_sensor_perturbation"]
+    place = draw(faulty["generation_seed"].tolist()).position
+    assert faulty["anomaly_severity"].to_numpy() == pytest.approx(0.2 + 0.8 * place)
 
 
 def test_the_unseen_field_differs_from_scan_to_scan(upstream_dir):

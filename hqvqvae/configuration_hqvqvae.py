@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -69,6 +69,10 @@ def _is_whole(value: Any, most: int = MAX_WIDTH) -> bool:
     return type(value) is int and 1 <= value <= most
 
 
+def _are_names(value: Any) -> bool:
+    return type(value) is list and 0 < len(value) == len(set(value)) and all(isinstance(name, str) for name in value)
+
+
 def _is_positive_or_none(value: Any) -> bool:
     return value is None or 0 < value <= MAX_NUMBER
 
@@ -76,7 +80,10 @@ def _is_positive_or_none(value: Any) -> bool:
 _WHOLE = f"a whole number of at least 1, at most {MAX_WIDTH}"
 _POSITIVE = f"a positive number up to {MAX_NUMBER:g}"
 _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "feature_names": (lambda names: 0 < len(names) == len(set(map(str, names))), "at least one name, no duplicates"),
+    "feature_names": (_are_names, "a list of at least one name, no duplicates"),
+    **dict.fromkeys(
+        ("residual", "freeze_circuit", "restart_unused_codes"), (lambda value: type(value) is bool, "true or false")
+    ),
     **dict.fromkeys(("latent_dim", "codebook_size", "n_qubits", "n_layers"), (_is_whole, _WHOLE)),
     "hidden_sizes": (lambda sizes: all(map(_is_whole, sizes)), _WHOLE.replace("a whole number", "whole numbers")),
     "input_scale": (lambda value: 0 < value <= MAX_NUMBER, _POSITIVE),
@@ -94,10 +101,10 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
 }  # fmt: skip
 
 
-# Keys of every transformers configuration, including those in saved files.
+# Keys of every transformers configuration, including those in saved files; `Trainer` adds `use_cache`.
 _OF_TRANSFORMERS = {field.name for field in dataclasses.fields(PreTrainedConfig)} | {
     "model_type", "auto_map", "torch_dtype", "num_labels", "name_or_path", "_name_or_path", "_commit_hash",
-    "attn_implementation", "experts_implementation", "output_attentions",
+    "attn_implementation", "experts_implementation", "output_attentions", "use_cache",
 }  # fmt: skip
 
 
@@ -181,7 +188,8 @@ class HQVQVAEConfig(PreTrainedConfig):
             raise HQVQVAEError(self.unknown_keys(unknown))
         for name in ("feature_names", "hidden_sizes", "reference_window"):
             value = getattr(self, name)
-            setattr(self, name, None if value is None else list(value))
+            if isinstance(value, Iterable) and not isinstance(value, str | Mapping):
+                setattr(self, name, list(value))
         self._check()
         labels = kwargs.get("num_labels")
         if labels is not None and (type(labels) is not int or not 0 <= labels <= MAX_WIDTH):
@@ -195,7 +203,11 @@ class HQVQVAEConfig(PreTrainedConfig):
                 raise HQVQVAEError(f"{name}={value!r} is unknown; expected one of {', '.join(choices)}")
         for name, (holds, expected) in _EXPECTED.items():
             value = getattr(self, name)
-            if not holds(value):
+            try:
+                fits = holds(value)
+            except TypeError:  # a text for a number, a number for a list
+                fits = False
+            if not fits:
                 raise HQVQVAEError(f"{name}={value!r}: expected {expected}")
         if len(self.hidden_sizes) > MAX_DEPTH or len(self.feature_names) > MAX_WIDTH:
             layers = f"{len(self.hidden_sizes)} hidden layers of {len(self.feature_names)} features"

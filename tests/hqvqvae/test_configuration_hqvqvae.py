@@ -31,6 +31,14 @@ def test_paper_configuration_is_the_papers():
         ({"ema_decay": 1.0}, "ema_decay=1.0"),
         ({"z_clip": -1.0}, "z_clip=-1.0"),
         ({"commitment_cost": -0.1}, "commitment_cost=-0.1"),
+        ({"residual": "false"}, "residual='false': expected true or false"),
+        ({"restart_unused_codes": None}, "restart_unused_codes=None: expected true or false"),
+        ({"z_clip": "10"}, "z_clip='10': expected a positive number"),
+        ({"ema_decay": None}, "ema_decay=None: expected a number"),
+        ({"hidden_sizes": 64}, "hidden_sizes=64: expected whole numbers"),
+        ({"reference_window": 5}, "reference_window=5: expected first and last"),
+        ({"feature_names": "abc"}, "feature_names='abc': expected a list"),
+        ({"feature_names": [0, 1]}, r"feature_names=\[0, 1\]: expected a list"),
     ],
 )
 def test_bad_configurations_are_named(change, message):

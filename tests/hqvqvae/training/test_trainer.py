@@ -1,11 +1,13 @@
 """`Trainer` with the callback trains what `fit` trains; without it the model warns."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from transformers import Trainer, TrainingArguments
 
-from hqvqvae import HQVQVAEConfig, HQVQVAEError, load_segments
+from hqvqvae import HQVQVAEConfig, HQVQVAEError, HQVQVAEModel, load_segments
 from hqvqvae.quantizer import CodebookCallback
 from hqvqvae.training.fit import TrainingConfig, build_model, fit, quantized_mse
 from tests.hqvqvae.small import nasa_features
@@ -47,6 +49,17 @@ def test_without_the_callback_the_model_warns_once(tmp_path):
     with pytest.warns(UserWarning, match="callbacks=\\[CodebookCallback\\(\\)\\]") as caught:
         trainer.train()
     assert len([w for w in caught if "HQ-VQVAE" in str(w.message)]) == 1
+
+
+def test_a_checkpoint_loads_as_the_model_that_was_saved(tmp_path):
+    x = nasa_features()
+    model, trainer = trained(x, tmp_path, 0, [CodebookCallback()], num_train_epochs=6, save_strategy="epoch")
+    trainer.train()
+    rows, last = torch.tensor(x, dtype=torch.float32), tmp_path / f"checkpoint-{trainer.state.global_step}"
+    assert "use_cache" in json.loads((last / "config.json").read_text())  # `Trainer` adds it to every model's
+    assert HQVQVAEModel.from_pretrained(last).encode(rows).codes.shape == (len(rows),)
+    trainer.save_model(tmp_path / "whole")
+    assert torch.equal(HQVQVAEModel.from_pretrained(tmp_path / "whole").encode(rows).codes, model.encode(rows).codes)
 
 
 def test_mixed_precision_is_refused_in_one_line(tmp_path):

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from huggingface_hub import HfApi, try_to_load_from_cache
+from huggingface_hub.utils import HFValidationError, validate_repo_id
 from safetensors import SafetensorError
 from torch import nn
 from transformers import PreTrainedModel
@@ -84,12 +85,12 @@ def perceptron(widths: list[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def less_the_beginning(features: torch.Tensor, cells: torch.Tensor | None, window: list[int]) -> torch.Tensor:
+def less_the_beginning(features: torch.Tensor, cells: Any, window: list[int]) -> torch.Tensor:
     """Subtract the beginning of each cell from its features.
 
     Args:
         features: segments `(n, F)`; those of a cell in order of life, starting with its first one.
-        cells: cell of each row, integers `(n,)`; None for one cell.
+        cells: cell of each row, numbers or names `(n,)`; None for one cell.
         window: first and last segment of the reference, counted from 1 in each cell.
 
     Returns:
@@ -99,10 +100,13 @@ def less_the_beginning(features: torch.Tensor, cells: torch.Tensor | None, windo
         HQVQVAEError: If `cells` does not give a cell for each row.
     """
     if cells is None:
-        cells = torch.zeros(len(features), dtype=torch.int64, device=features.device)
-    cells = torch.as_tensor(cells, device=features.device)
-    if cells.shape != features.shape[:1]:
-        raise HQVQVAEError(f"cells has shape {tuple(cells.shape)}; expected ({len(features)},): one cell for each row")
+        cells = torch.zeros(len(features), dtype=torch.int64)
+    cells = np.asarray(cells.cpu() if isinstance(cells, torch.Tensor) else cells)
+    if cells.shape != (len(features),):
+        raise HQVQVAEError(f"cells has shape {cells.shape}; expected ({len(features)},): one cell for each row")
+    if (cells != cells).any():
+        raise HQVQVAEError(f"the cell of row {np.flatnonzero(cells != cells)[0]} is missing; expected one for each row")
+    cells = torch.as_tensor(np.unique(cells.astype(str), return_inverse=True)[1], device=features.device)
     first, last = window
     relative = torch.full_like(features, torch.nan)
     for cell in cells.unique():
@@ -183,7 +187,7 @@ class HQVQVAEModel(PreTrainedModel):
         if features.ndim != 2 or features.shape[1] != len(names):
             expected = f"(n, {len(names)}): {', '.join(names)}"
             raise HQVQVAEError(f"features have shape {tuple(features.shape)}; expected {expected}")
-        finite = torch.isfinite(features)
+        finite = torch.isfinite(features.to(self.feature_mean))
         if not torch.compiler.is_exporting() and not finite.all():  # an exported graph cannot raise on values
             row, column = torch.nonzero(~finite)[0].tolist()
             seen = f"feature {names[column]} of row {row} is {features[row, column].item()}"
@@ -230,13 +234,14 @@ class HQVQVAEModel(PreTrainedModel):
         return self.bottleneck(self.encoder(z))
 
     @can_return_tuple
-    def encode(self, features: Any, cells: torch.Tensor | None = None) -> HQVQVAEEncoding:
+    def encode(self, features: Any, cells: Any = None) -> HQVQVAEEncoding:
         """Compute codes and latents of features in their own units.
 
         Args:
             features: `(n, F)`; with `config.reference_window`, the segments of each cell in order from its first one.
                 A tensor, a NumPy array, or a DataFrame with the features among its columns.
-            cells: cell of each row, integers `(n,)`; used only with a reference window; None for one cell.
+            cells: cell of each row, numbers or names `(n,)`; used only with a reference window; None for the column
+                `cell_id` of a DataFrame that has one, else for one cell.
 
         Returns:
             Codes int64 `(n,)` and latents `(n, D)`; with a reference window, -1 and NaN up to its end.
@@ -244,6 +249,8 @@ class HQVQVAEModel(PreTrainedModel):
         Raises:
             HQVQVAEError: If the features cannot be read, have the wrong shape or are not finite.
         """
+        if cells is None and "cell_id" in getattr(features, "columns", ()):
+            cells = features["cell_id"]
         if not isinstance(features, torch.Tensor):
             features = self._as_tensor(features)
         if self.config.reference_window is None:
@@ -261,7 +268,7 @@ class HQVQVAEModel(PreTrainedModel):
         names = self.config.feature_names
         try:
             columns = features[names] if hasattr(features, "columns") else features
-            return torch.as_tensor(np.asarray(columns, dtype=np.float64)).to(self.feature_mean)
+            return torch.as_tensor(np.array(columns, dtype=np.float64)).to(self.feature_mean)
         except (KeyError, TypeError, ValueError) as error:
             seen = f"features are a {type(features).__name__} that cannot be read ({error})"
             raise HQVQVAEError(f"{seen}; expected numbers (n, {len(names)}): {', '.join(names)}") from error
@@ -281,15 +288,23 @@ class HQVQVAEModel(PreTrainedModel):
         latents = self.latents_of(self.standardise(features))
         return self.quantizer.encode(latents), latents
 
-    def decode(self, codes: torch.Tensor | None = None, latents: torch.Tensor | None = None) -> torch.Tensor:
+    def decode(self, codes: Any = None, latents: torch.Tensor | None = None) -> torch.Tensor:
         """Decode codes `(n,)`, or latents `(n, D)` without quantization, to features `(n, F)` in their own units.
 
+        Codes may be a tensor, an array or a list.
+
         Raises:
-            HQVQVAEError: If both or neither are given, or a code is out of range.
+            HQVQVAEError: If both or neither are given, or a code is not a whole number or out of range.
         """
         if (codes is None) == (latents is None):
             raise HQVQVAEError("decode needs exactly one of codes and latents")
-        vectors = latents if codes is None else self.quantizer.decode(codes)
+        if codes is None:
+            vectors = latents
+        else:
+            codes = torch.as_tensor(codes, device=self.device)
+            if codes.numel() and (codes.is_floating_point() or codes.dtype == torch.bool):
+                raise HQVQVAEError(f"codes are of type {codes.dtype}; expected whole numbers")
+            vectors = self.quantizer.decode(codes.long())
         return self.decoder(vectors) * self.feature_std + self.feature_mean
 
     @can_return_tuple
@@ -350,7 +365,7 @@ class HQVQVAEModel(PreTrainedModel):
         packaged = PACKAGED / str(name_or_path)
         if os.sep not in str(name_or_path) and (packaged / "config.json").is_file():
             name_or_path = packaged
-        if "/" not in str(name_or_path) and os.sep not in str(name_or_path) and not Path(name_or_path).exists():
+        if not Path(name_or_path).is_dir() and not _is_hub_id(str(name_or_path)):
             names = sorted(folder.parent.name for folder in PACKAGED.glob("*/model.safetensors"))
             close = difflib.get_close_matches(str(name_or_path), names, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"packaged: {', '.join(names) or 'none here'}."
@@ -418,6 +433,15 @@ class HQVQVAEModel(PreTrainedModel):
 # A saved model includes its code, so that AutoModel can load it from a folder or the Hub with trust_remote_code.
 HQVQVAEConfig.register_for_auto_class()
 HQVQVAEModel.register_for_auto_class("AutoModel")
+
+
+def _is_hub_id(name: str) -> bool:
+    """Return whether a name may be that of a repository on the Hub: USER/NAME, and no file here."""
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return "/" in name and not Path(name).is_file()
 
 
 def _check_download(repo_id: str, revision: str | None, cache: str | Path | None) -> None:

@@ -58,6 +58,10 @@ def test_encode_decode_and_forward_agree():
         model.decode()
     with pytest.raises(HQVQVAEError, match="expected 0 to 4"):
         model.decode(codes=torch.tensor([5]))
+    for codes in (encoding.codes.numpy(), encoding.codes.tolist(), encoding.codes.to(torch.uint8)):
+        assert torch.equal(model.decode(codes=codes), model.decode(codes=encoding.codes))
+    with pytest.raises(HQVQVAEError, match=r"of type torch.float32; expected whole numbers"):
+        model.decode(codes=encoding.codes.float())
 
 
 def test_bad_features_are_named():
@@ -65,6 +69,8 @@ def test_bad_features_are_named():
     x[3, 1] = float("nan")
     with pytest.raises(HQVQVAEError, match="feature b of row 3 is nan"):
         model.encode(x)
+    with pytest.raises(HQVQVAEError, match="feature a of row 0 is 1e[+]300"):  # finite, but not in the model's float32
+        model.encode(torch.full((1, 3), 1e300, dtype=torch.float64))
     with pytest.raises(HQVQVAEError, match=r"shape \(20, 2\); expected \(n, 3\): a, b, c"):
         model(features()[:, :2])
     constant = features()
@@ -234,6 +240,13 @@ def test_half_precision_is_one_clear_error(dtype, tmp_path):
     assert small_model().encode(features().to(dtype)).latents.dtype == torch.float32
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_read_only_array_is_encoded_without_a_warning():
+    rows = features().double().numpy()
+    rows.flags.writeable = False
+    assert small_model().encode(rows).codes.shape == (20,)
+
+
 def test_arrays_and_data_frames_are_encoded_and_other_things_are_one_clear_error():
     model, rows = small_model(), features()
     codes = model.encode(rows).codes
@@ -298,10 +311,16 @@ def test_gpu_gives_the_same_codes():
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("recomended", "did you mean 'recommended'?"), ("gpt", "packaged: paper, precursor, recommended")],
+    [
+        ("recomended", "did you mean 'recommended'?"),
+        ("gpt", "packaged: paper, precursor, recommended"),
+        ("./nowhere", "packaged: paper, precursor, recommended"),
+        ("my runs/last", "packaged: paper, precursor, recommended"),
+        (str(PACKAGED / "paper/config.json"), "packaged: paper, precursor, recommended"),  # a file, not its folder
+    ],
 )
 def test_a_name_that_is_nowhere_is_refused_before_the_hub_is_asked(name, hint):
-    with pytest.raises(HQVQVAEError, match=f"no packaged model and no folder '{name}'; {re.escape(hint)}"):
+    with pytest.raises(HQVQVAEError, match=re.escape(f"no packaged model and no folder '{name}'; {hint}")):
         HQVQVAEModel.from_pretrained(name)
 
 
@@ -325,8 +344,14 @@ def test_cells_are_told_apart_and_must_be_named_row_by_row():
     features, cells = torch.tensor(table[NAMES].to_numpy(), dtype=torch.float32), torch.tensor(table["cell_id"])
     both = model.encode(features, cells).codes
     assert torch.equal(both, torch.cat([model.encode(features[:6]).codes, model.encode(features[6:]).codes]))
+    names = np.array(["b", "a"])[table["cell_id"].to_numpy()]  # as in a table, in the order of the rows
+    for other in (names, names.tolist(), pd.Series(names, index=range(5, 5 + len(names)))):
+        assert torch.equal(model.encode(features, other).codes, both)
+    assert torch.equal(model.encode(table.assign(cell_id=names)).codes, both)  # told by the column cell_id
     with pytest.raises(HQVQVAEError, match="one cell for each row"):
         model.encode(features, cells[:3])
+    with pytest.raises(HQVQVAEError, match="the cell of row 2 is missing"):
+        model.encode(features, cells.double().index_fill(0, torch.tensor([2]), torch.nan))
 
 
 def test_the_window_is_saved_and_checked(tmp_path):

@@ -111,11 +111,13 @@ class VectorQuantizer(nn.Module):
         """Place the codebook at the k-means centres of latents `(n, D)`.
 
         Raises:
-            HQVQVAEError: If there are fewer latents than codes.
+            HQVQVAEError: If there are fewer latents than codes, or one is not finite.
         """
         if len(latents) < self.codebook_size:
             got = f"got {len(latents)} for {self.codebook_size}; lower codebook_size or use more segments"
             raise HQVQVAEError(f"k-means needs at least as many segments as codes; {got}")
+        if not torch.isfinite(latents).all():
+            raise HQVQVAEError("latents are not finite: the training diverged; lower the learning rate")
         try:
             from sklearn.cluster import KMeans
         except ImportError as error:

@@ -1,6 +1,7 @@
 """Training of an HQ-VQVAE: the paper's optimiser, the recommended recipe, and resuming with unchanged results."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from ..modeling_hqvqvae import HQVQVAEModel
 from ..quantizer import CodebookLife, perplexity
 from .checkpoint import TrainingState, fingerprint, load_state, save_state
 from .plotting import ACCENT, NEUTRAL, OKABE_ITO
+
+MAX_SEED = 2**32 - 1  # of k-means
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,10 @@ class TrainingConfig:
 
     def __post_init__(self):
         for name in ("epochs", "batch_size", "learning_rate"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise MagBridgeError(f"{name}={getattr(self, name)!r}: expected a positive number")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise MagBridgeError(f"seed={self.seed!r}: expected a whole number from 0 to {MAX_SEED}")
 
 
 @dataclass
@@ -108,7 +113,8 @@ def fit(
         Models on the CPU in evaluation mode, history and final metrics.
 
     Raises:
-        MagBridgeError: If features cannot be standardised, the device is absent, or the state file is another run's.
+        MagBridgeError: If features cannot be standardised, the device is absent, the state file is another run's, or
+            the training diverges.
     """
     with single_thread():
         model = build_model(config, training.seed)
@@ -138,6 +144,9 @@ def fit(
                 row["train_mse"] = quantized_mse(model, train)
                 if held_out is not None:
                     row["validation_mse"] = quantized_mse(model, held_out)
+            if not np.isfinite(list(row.values())).all():
+                fix = f"lower learning_rate={training.learning_rate:g}"
+                raise MagBridgeError(f"the training diverged in epoch {epoch + 1} (loss {row['loss']:g}); {fix}")
             state.record(row, row.get("validation_mse", row.get("train_mse", float("inf"))), model)
             bar.set_postfix(loss=f"{row['loss']:.3f}", codes=int(row["codes_used"]))
             if state_file is not None:

@@ -28,6 +28,26 @@ def test_seed_decides_everything_and_globals_stay(name):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"learning_rate": float("inf")}, {"learning_rate": float("nan")}, {"seed": -1}, {"seed": 2**32}]
+)
+def test_a_setting_that_no_training_takes_is_named(changes):
+    with pytest.raises(MagBridgeError, match=f"{next(iter(changes))}=.*: expected"):
+        TrainingConfig(**changes)
+
+
+@pytest.mark.parametrize("name", ["paper", "recommended"])
+def test_a_training_that_diverges_is_one_error_and_saves_nothing(name, tmp_path):
+    config, state = HQVQVAEConfig.named(name), tmp_path / "state.safetensors"
+    with pytest.raises(MagBridgeError, match=r"diverged in epoch 1 .*; lower learning_rate=1e\+30"):
+        fit(config, nasa_features(), TrainingConfig(epochs=2, learning_rate=1e30), state_file=state)
+    assert not state.exists()
+    whole = TrainingConfig(epochs=1, learning_rate=1e30, batch_size=10**4)  # the only step's loss is still finite
+    with pytest.raises((MagBridgeError, HQVQVAEError), match="diverged.*; lower"):
+        fit(config, nasa_features(), whole, state_file=state)
+    assert not state.exists()
+
+
 def test_training_lowers_the_error_and_the_recipe_uses_its_codes():
     x = nasa_features()
     result = fit(HQVQVAEConfig.named("recommended"), x, TrainingConfig(epochs=20, warmup_epochs=5), validation=x[:50])

@@ -102,6 +102,7 @@ def evaluate(
         MagBridgeError: If a method or kind of group is unknown, or there are fewer than two groups.
     """
     require_known("group to leave out", by, GROUPS)
+    methods = tuple(dict.fromkeys(methods))  # a method given twice is measured once
     for method in methods:
         require_known("method", method, METHODS)
     groups = sorted(segments[GROUPS[by]].unique())

@@ -91,6 +91,8 @@ class PCAKMeans:
         from sklearn.cluster import KMeans
         from sklearn.decomposition import PCA
 
+        if len(z) < n_codes:
+            raise MagBridgeError(f"k-means needs at least {n_codes} segments, one per code; got {len(z)}; use more")
         self.pca = PCA(min(n_components, z.shape[1]), random_state=seed).fit(z)
         self.kmeans = KMeans(n_codes, n_init=10, random_state=seed).fit(self.pca.transform(z))
 

@@ -65,6 +65,13 @@ def test_processes_do_not_change_a_byte():
     assert json.dumps(one) == json.dumps(two)
 
 
+def test_a_method_given_twice_is_measured_once():
+    cells = load_segments()
+    cells = cells[cells["cell_id"].isin(["B0005", "B0006"])]
+    once, twice = (evaluate(cells, ("pca-kmeans",) * times, seeds=(0,)) for times in (1, 2))
+    assert once == twice
+
+
 def test_bad_requests_are_named():
     table = few_cells("B0025")
     with pytest.raises(MagBridgeError, match="'lab' is unknown; expected one of cell, cohort"):

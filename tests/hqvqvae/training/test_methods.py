@@ -70,3 +70,8 @@ def test_bad_methods_and_constant_features_are_named(data):
     for method in ("pca-kmeans", "random", "vae-kmeans", "paper"):
         with pytest.raises(MagBridgeError, match=r"constant over the \d+ training segments: \['v_mean'\]"):
             fit_method(method, constant, seed=0, training=QUICK)
+
+
+def test_fewer_segments_than_codes_are_one_error(data):
+    with pytest.raises(MagBridgeError, match="at least 32 segments, one per code; got 20"):
+        fit_method("pca-kmeans", data[0][:20], seed=0)

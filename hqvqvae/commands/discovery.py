@@ -19,6 +19,7 @@ from .terminal import (
     Json,
     Nominal,
     Reference,
+    SkipInvalid,
     answer,
     note,
     own_segments,
@@ -135,6 +136,7 @@ def warn(
     current_sign: CurrentSign = None,
     ambient: Ambient = None,
     nominal: Nominal = None,
+    skip_invalid: SkipInvalid = False,
     as_json: Json = False,
 ) -> None:
     """Apply a run's early-warning score to new cells: print the score at the last discharge and the first alarm."""
@@ -156,7 +158,7 @@ def warn(
     if "code" not in table and ((run / "model").is_dir() or (run / "config.json").is_file()):
         quiet_libraries()
         segments = own_segments(codes, *told)
-        table = score_cells(HQVQVAEModel.from_pretrained(run), segments)
+        table = score_cells(HQVQVAEModel.from_pretrained(run), segments, skip_invalid)
     found = warn_cells(WarningScore.load(path), table)
     lines = []
     for cell in found:

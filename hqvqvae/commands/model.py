@@ -18,6 +18,7 @@ from .terminal import (
     Nominal,
     Reference,
     ReplaceExport,
+    SkipInvalid,
     answer,
     own_segments,
     own_table,
@@ -177,9 +178,7 @@ def score(
     table: Annotated[Path, Argument(metavar="CELL.csv", help="Samples of a cell: a table, BDF, or a cycler's export.")],
     model: Annotated[str, Option(help="Packaged name, folder, run or Hub id.")] = "recommended",
     out: Annotated[Path | None, Option(help="CSV file to write; stdout by default.")] = None,
-    skip_invalid: Annotated[
-        bool, Option(help="Leave out discharges that are faulty, too short or without load.")
-    ] = False,
+    skip_invalid: SkipInvalid = False,
     columns: Columns = None,
     current_sign: CurrentSign = None,
     ambient: Ambient = None,

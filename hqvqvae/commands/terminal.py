@@ -20,6 +20,7 @@ CurrentSign = Annotated[
     str | None, Option(help="Sign of discharge in your table, negative or positive; default: checked.")
 ]
 Ambient = Annotated[float | None, Option(help="Ambient temperature in degC, for a table without temperatures.")]
+SkipInvalid = Annotated[bool, Option(help="Leave out discharges that are faulty, too short or without load.")]
 Nominal = Annotated[float | None, Option(help="Nominal capacity of your cells in Ah; rejects charges far from it.")]
 
 

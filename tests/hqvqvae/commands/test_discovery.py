@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hqvqvae import HQVQVAEModel
@@ -121,6 +122,11 @@ def test_the_packaged_precursor_scores_and_warns_of_a_users_cell(tmp_path):
     turned = hqvqvae("warn", "precursor", tmp_path / "turned.csv", "--current-sign", "positive", "--json")
     assert turned.returncode == 0, turned.stderr
     assert turned.stdout == warned.stdout
+    pd.concat([table, cell_table(3, cell="young")]).to_csv(tmp_path / "both.csv", index=False)
+    refused = hqvqvae("warn", "precursor", tmp_path / "both.csv")
+    assert refused.returncode == 1 and "--skip-invalid" in refused.stderr
+    skipped = hqvqvae("warn", "precursor", tmp_path / "both.csv", "--skip-invalid", "--json")
+    assert skipped.returncode == 0 and skipped.stdout == warned.stdout
     assert cell["segments"] == 5 and cell["last_score"] == pytest.approx(score.score(codes)[-1])
 
 

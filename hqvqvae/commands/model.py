@@ -73,6 +73,8 @@ def features(
     written = [path for path in (out, curves) if path is not None]
     for path in written:
         require_file(path, replace)
+    if curves is not None and curves.resolve() == out.resolve():
+        raise MagBridgeError(f"--out and --curves are both {out}: expected two files")
     if sum(source is not None for source in (nasa, fetch, matr, fetch_matr, table)) > 1:
         raise MagBridgeError("--nasa, --fetch, --matr, --fetch-matr and --table are alternatives; give only one")
     told = (columns, current_sign, ambient, nominal)

@@ -41,6 +41,8 @@ def test_features_writes_the_embedded_table_or_a_users(run, tmp_path):
     assert set(FEATURES) <= set(pd.read_parquet("mine.parquet"))
     code, _, err = run("features", "--table", "cell.csv", "--nasa", "x", "--out", "other.parquet")
     assert code == 1 and "alternatives" in err and not (tmp_path / "other.parquet").exists()
+    code, _, err = run("features", "--out", "one.parquet", "--curves", tmp_path / "one.parquet")
+    assert code == 1 and "expected two files" in err and not (tmp_path / "one.parquet").exists()
 
 
 def test_train_on_a_users_cells_then_score(run, tmp_path):

@@ -23,14 +23,14 @@ from bridge.commands.validation import ablate, leakage, validate, verify
 from dataset_card.contract.editions import EDITIONS
 from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import CommandLine, JsonOption, ReplaceOption
+from dataset_card.running.commands import CommandLine, JsonOption, ReplaceOption, takes
 from dataset_card.storage.output import RELEASE, require_file, require_folder
 
 app = CommandLine("Build, check and publish releases.")
 
 
 @app.command()
-@options.takes(composition=options.composition, own=OwnOptions)
+@takes(composition=options.composition, own=OwnOptions)
 def build(
     out: Path | None = None,
     bridge: options.DatasetOption = "v1",

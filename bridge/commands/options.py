@@ -1,15 +1,13 @@
 """Options that several commands of the bridge share, and text that they print alike."""
 
 import functools
-import inspect
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import described, show
+from dataset_card.running.commands import show
 from dataset_card.running.templates import macros
 
 LINES = functools.partial(macros, "bridge.commands", "lines.txt")
@@ -52,25 +50,6 @@ def composition(
         "severity": severity,
         "virtual_cells": virtual_cells,
     }
-
-
-def takes(**makers: Callable) -> Callable[[Callable], Callable]:
-    """Replace each named parameter of a command by the options of the function that makes its value."""
-    made_from = {name: described(maker) for name, maker in makers.items()}
-
-    def decorate(command: Callable) -> Callable:
-        @functools.wraps(command)
-        def run(**given):
-            made = {name: makers[name](**{o: given.pop(o) for o in options}) for name, options in made_from.items()}
-            return command(**made, **given)
-
-        options: dict[str, inspect.Parameter] = {}
-        for name, parameter in described(command).items():
-            options |= made_from.get(name, {name: parameter})
-        run.__signature__ = inspect.Signature(list(options.values()))  # type: ignore[attr-defined]
-        return run
-
-    return decorate
 
 
 def anomaly_counts(text: str | None) -> int | tuple[int, ...] | None:

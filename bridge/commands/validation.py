@@ -9,14 +9,14 @@ import typer
 from bridge.commands import options
 from bridge.commands.measured import OwnOptions, with_own
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import JsonOption, ReplaceOption, list_findings, print_json, show
+from dataset_card.running.commands import JsonOption, ReplaceOption, list_findings, print_json, show, takes
 from dataset_card.storage.output import require_file
 
 SHOWN = 5
 """Examples of each kind of leak that the leakage report prints; --json lists all."""
 
 
-@options.takes(own=OwnOptions)
+@takes(own=OwnOptions)
 def validate(
     bridge: options.DatasetOption = "v1",
     upstream: options.UpstreamOption = "auto",

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import copy
+from functools import wraps
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
@@ -74,6 +75,25 @@ def described(function: Callable) -> dict[str, inspect.Parameter]:
             get_args(kind)[1].help = words[name]
         options[name] = one.replace(annotation=kind, kind=one.KEYWORD_ONLY)
     return options
+
+
+def takes(**makers: Callable) -> Callable[[Callable], Callable]:
+    """Replace each named parameter of a command by the options of the function that makes its value."""
+    made_from = {name: described(maker) for name, maker in makers.items()}
+
+    def decorate(command: Callable) -> Callable:
+        @wraps(command)
+        def run(**given):
+            made = {name: makers[name](**{o: given.pop(o) for o in options}) for name, options in made_from.items()}
+            return command(**made, **given)
+
+        options: dict[str, inspect.Parameter] = {}
+        for name, parameter in described(command).items():
+            options |= made_from.get(name, {name: parameter})
+        run.__signature__ = inspect.Signature(list(options.values()))  # type: ignore[attr-defined]
+        return run
+
+    return decorate
 
 
 class _Group(TyperGroup):

@@ -6,25 +6,11 @@ from typing import Annotated
 from typer import Argument, Option
 
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import AddressOption, JobsOption, ReplaceOption
+from dataset_card.running.commands import AddressOption, JobsOption, ReplaceOption, takes
 from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import require_file
 
-from .terminal import (
-    Ambient,
-    Columns,
-    CurrentSign,
-    Json,
-    Nominal,
-    Reference,
-    ReplaceExport,
-    SkipInvalid,
-    answer,
-    own_segments,
-    own_table,
-    quiet_libraries,
-    window_of,
-)
+from . import terminal
 
 Protocol = Annotated[str, Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
 Data = Annotated[Path | None, Option(help="Parquet file from `features`; the embedded NASA segments by default.")]
@@ -37,12 +23,13 @@ def _load(data: Path | None, protocol: str):
 
     if data is None:
         return load_segments(protocol)
-    table = own_table(data)
+    table = terminal.own_table(data)
     needed = ("cycle", "valid", *FEATURES, *RAW_FEATURES)
     require_columns(table, needed, "one written by `python -m hqvqvae features`")
     return apply_protocol(table, protocol)
 
 
+@takes(told=terminal.told)
 def features(
     out: Annotated[Path, Option(help="Parquet file to write.")] = Path("segments.parquet"),
     nasa: Annotated[Path | None, Option(help="A NASA .mat file, a folder of them, or the whole zip.")] = None,
@@ -50,13 +37,11 @@ def features(
     matr: Annotated[Path | None, Option(help="Tables of the 124 MATR cells, zip or folder.")] = None,
     fetch_matr: Annotated[Path | None, Option(help="Download the MATR zip to this folder and read it.")] = None,
     table: Annotated[Path | None, Option(help="Your own data: a table, BDF, or a cycler's export.")] = None,
-    columns: Columns = None,
-    current_sign: CurrentSign = None,
-    ambient: Ambient = None,
-    nominal: Nominal = None,
+    *,
+    told: tuple,
     curves: Annotated[Path | None, Option(help="Also write the resampled voltage curves here.")] = None,
     replace: ReplaceOption = False,
-    as_json: Json = False,
+    as_json: terminal.Json = False,
 ) -> None:
     """Write a feature table of discharge segments: NASA's (embedded, if no source is given), MATR's or your own.
 
@@ -77,14 +62,13 @@ def features(
         raise MagBridgeError(f"--out and --curves are both {out}: expected two files")
     if sum(source is not None for source in (nasa, fetch, matr, fetch_matr, table)) > 1:
         raise MagBridgeError("--nasa, --fetch, --matr, --fetch-matr and --table are alternatives; give only one")
-    told = (columns, current_sign, ambient, nominal)
     if table is None and told != (None,) * 4:
         raise MagBridgeError("--columns, --current-sign, --ambient and --nominal describe a --table; give one")
     if curves is not None and (matr, fetch_matr) != (None, None):
         raise MagBridgeError("--curves: the MATR tables are already curves over charge; omit it")
     matr = matr if fetch_matr is None else matr_module.fetch(fetch_matr)
     archive = nasa if fetch is None else nasa_module.fetch(fetch)
-    segments = None if table is None else own_segments(table, *told)
+    segments = None if table is None else terminal.own_segments(table, *told)
     if archive is not None:
         segments = nasa_module.read_archive(archive)
     if matr is not None:
@@ -100,7 +84,7 @@ def features(
             frame.to_parquet(temporary, index=False, compression="zstd")
     result, lines = frames[0], summary(frames[0])
     counts = {"segments": len(result), "valid": int(result["valid"].sum()), "cells": int(result["cell_id"].nunique())}
-    answer(counts | {"out": str(out), "summary": lines}, as_json, "\n".join([*lines, f"-> {out}"]))
+    terminal.answer(counts | {"out": str(out), "summary": lines}, as_json, "\n".join([*lines, f"-> {out}"]))
 
 
 def train(
@@ -110,7 +94,7 @@ def train(
     protocol: Protocol = "C",
     validation: Annotated[list[str] | None, Option(help="Cell to hold out; may be repeated.")] = None,
     features: Annotated[str | None, Option(help="Features to train on, comma-separated; all ten by default.")] = None,
-    reference: Reference = None,
+    reference: terminal.Reference = None,
     n_qubits: Annotated[int | None, Option(help="Qubits of the circuit; the configuration's by default.")] = None,
     n_layers: Annotated[int | None, Option(help="Layers of the circuit; the configuration's by default.")] = None,
     epochs: int = 50,
@@ -119,18 +103,18 @@ def train(
     seed: int = 0,
     resume: Annotated[bool, Option(help="Continue the run in the folder, if there is one.")] = False,
     export: Annotated[Path | None, Option(help="Also write the last model here as packaged weights.")] = None,
-    replace: ReplaceExport = False,
+    replace: terminal.ReplaceExport = False,
     device: Annotated[str, Option(help="torch device.")] = "cpu",
-    as_json: Json = False,
+    as_json: terminal.Json = False,
 ) -> None:
     """Train a model and write best/, last/, metrics.json, training_curve.png and the state to resume from."""
     from ..training.fit import TrainingConfig
     from ..training.run_folder import train_run
 
-    quiet_libraries()
+    terminal.quiet_libraries()
     table = _load(data, protocol)
     names = None if features is None else [name.strip() for name in features.split(",")]
-    window = window_of(reference)
+    window = terminal.window_of(reference)
     given = {"feature_names": names, "n_qubits": n_qubits, "n_layers": n_layers, "reference_window": window}
     changes = {name: value for name, value in given.items() if value is not None}
     training = TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
@@ -142,7 +126,7 @@ def train(
     line = f"train MSE {metrics['train_mse']:.4f}, {metrics['codes_used']} codes in use"
     if "validation_mse" in metrics:
         line += f", validation MSE {metrics['validation_mse']:.4f}"
-    answer(record, as_json, f"{line} -> {out}")
+    terminal.answer(record, as_json, f"{line} -> {out}")
 
 
 def evaluate(
@@ -155,7 +139,7 @@ def evaluate(
     address: AddressOption = None,
     out: Annotated[Path | None, Option(help="JSON file to write.")] = None,
     replace: ReplaceOption = False,
-    as_json: Json = False,
+    as_json: terminal.Json = False,
 ) -> None:
     """Compare methods by leaving one cell (or cohort) out: error, codes in use, agreement across seeds."""
     from dataset_card.storage.documents import write_json
@@ -173,20 +157,19 @@ def evaluate(
     if out is not None:
         write_json(out, result)
     text = "\n\n".join(f"Leave one {record['leave_out']} out:\n\n{evaluation_table(record)}" for record in records)
-    answer(result, as_json, text)
+    terminal.answer(result, as_json, text)
 
 
+@takes(told=terminal.told)
 def score(
     table: Annotated[Path, Argument(metavar="CELL.csv", help="Samples of a cell: a table, BDF, or a cycler's export.")],
     model: Annotated[str, Option(help="Packaged name, folder, run or Hub id.")] = "recommended",
     out: Annotated[Path | None, Option(help="CSV file to write; stdout by default.")] = None,
-    skip_invalid: SkipInvalid = False,
-    columns: Columns = None,
-    current_sign: CurrentSign = None,
-    ambient: Ambient = None,
-    nominal: Nominal = None,
+    skip_invalid: terminal.SkipInvalid = False,
+    *,
+    told: tuple,
     replace: ReplaceOption = False,
-    as_json: Json = False,
+    as_json: terminal.Json = False,
 ) -> None:
     """Print the code and reconstruction error of each discharge of your own cell."""
     from dataset_card.storage.files import replacing
@@ -196,15 +179,15 @@ def score(
 
     if out is not None:
         require_file(out, replace)
-    quiet_libraries()
-    segments = own_segments(table, columns, current_sign, ambient, nominal)
+    terminal.quiet_libraries()
+    segments = terminal.own_segments(table, *told)
     scored = score_cells(HQVQVAEModel.from_pretrained(model), segments, skip_invalid)
     text = scored.to_csv(index=False).rstrip()
     if out is not None:
         with replacing(out) as temporary:
             scored.to_csv(temporary, index=False)
         text = f"{len(scored)} of {len(segments)} segments, {scored['code'].nunique()} codes -> {out}"
-    answer(scored.to_dict("records"), as_json, text)
+    terminal.answer(scored.to_dict("records"), as_json, text)
 
 
 def export(
@@ -217,7 +200,7 @@ def export(
     from ..modeling_hqvqvae import HQVQVAEModel
 
     require_file(onnx, replace)
-    quiet_libraries()
+    terminal.quiet_libraries()
     export_onnx(HQVQVAEModel.from_pretrained(model), onnx)
     print(f"encoder of {model} -> {onnx}")
 
@@ -227,22 +210,22 @@ def push(
     repo: Annotated[str, Option(help="USER/NAME on the Hub.")],
     private: Annotated[bool, Option(help="Make the repository private.")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="List the files to upload without contacting the Hub.")] = False,
-    as_json: Json = False,
+    as_json: terminal.Json = False,
 ) -> None:
     """Publish a model, its code and its card on the Hugging Face Hub (log in with `hf auth login`)."""
     from ..hub.publishing import listing
     from ..hub.publishing import push as publish
 
-    quiet_libraries()
+    terminal.quiet_libraries()
     if dry_run:
         sizes = listing(model, repo)
         total = sum(sizes.values())
         lines = [f"{size:>12,}  {name}" for name, size in sizes.items()]
         lines.append(f"{total:>12,}  bytes in {len(sizes)} files would go to {repo}")
-        answer({"repo": repo, "files": sizes, "bytes": total}, as_json, "\n".join(lines))
+        terminal.answer({"repo": repo, "files": sizes, "bytes": total}, as_json, "\n".join(lines))
         return
     url = publish(model, repo, private=private)
-    answer({"repo": repo, "commit": url}, as_json, f"pushed to {url}")
+    terminal.answer({"repo": repo, "commit": url}, as_json, f"pushed to {url}")
 
 
 COMMANDS = (features, train, evaluate, score, export, push)

@@ -82,18 +82,11 @@ def power(
 
 def precursors(
     out: Annotated[Path, Option(help="Folder for the results; further runs add to it.")] = Path("precursors"),
-    method: Annotated[
-        list[str] | None, Option(help="kmeans, precursor ...; may be repeated. Default: the card's.")
-    ] = None,
-    part: Annotated[
-        list[str] | None,
-        Option(help="search, absolute, transfer, numbers or warning; may be repeated; all by default."),
-    ] = None,
+    method: list[str] | None = None,
+    part: list[str] | None = None,
     seeds: Annotated[int, Option(min=1, help="Seeds of folds and models, from 0.")] = 10,
     draws: Annotated[int, Option(min=1, help="Draws of fewer cells, per number of cells.")] = 6,
-    matr: Annotated[
-        Path | None, Option(help="MATR's tables, zip or folder: search on the curves instead of the parts.")
-    ] = None,
+    matr: Path | None = None,
     export: Annotated[Path | None, Option(help="Also write the model here as packaged weights.")] = None,
     replace: ReplaceExport = False,
     jobs: JobsOption = None,
@@ -104,6 +97,11 @@ def precursors(
 
     k-means takes minutes; a seed of HQ-VQVAE or the variational autoencoder about one CPU-minute, its twin half that;
     all methods with all seeds and draws take hours. An interrupted run continues from its folder.
+
+    Args:
+        method: kmeans, precursor ...; may be repeated. Default: the card's.
+        part: search, absolute, transfer, numbers or warning; may be repeated; all by default.
+        matr: MATR's tables, zip or folder: search on the curves instead of the parts.
     """
     from ..cells.matr import read_curves
     from ..discovery.lives.report import KIND, PARTS, run
@@ -130,15 +128,17 @@ def reproduce(
     short: Annotated[
         bool, Option("--short", help="Four cells, six epochs; takes seconds; the figures mean nothing.")
     ] = False,
-    evaluation: Annotated[
-        Path | None, Option(help="JSON from `evaluate` with errors, instead of measuring them.")
-    ] = None,
+    evaluation: Path | None = None,
     replace: ReplaceOption = False,
     jobs: JobsOption = None,
     address: AddressOption = None,
     as_json: Json = False,
 ) -> None:
-    """Reproduce the paper's tables and figures next to its own values, or explain why one cannot be made."""
+    """Reproduce the paper's tables and figures next to its own values, or explain why one cannot be made.
+
+    Args:
+        evaluation: JSON from `evaluate` with errors, instead of measuring them.
+    """
     from ..discovery.reproduction.reproduce import KIND
     from ..discovery.reproduction.reproduce import reproduce as run
 

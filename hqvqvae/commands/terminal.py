@@ -15,13 +15,24 @@ Reference = Annotated[
     Option(metavar="FIRST:LAST", help="Subtract each cell's mean over these segments (from 1) from features."),
 ]
 ReplaceExport = Annotated[bool, Option("--replace", help="Replace packaged weights that --export wrote.")]
-Columns = Annotated[Path | None, Option(help="Column map: YAML that maps your table's columns and units to ours.")]
-CurrentSign = Annotated[
-    str | None, Option(help="Sign of discharge in your table, negative or positive; default: checked.")
-]
-Ambient = Annotated[float | None, Option(help="Ambient temperature in degC, for a table without temperatures.")]
 SkipInvalid = Annotated[bool, Option(help="Leave out discharges that are faulty, too short or without load.")]
-Nominal = Annotated[float | None, Option(help="Nominal capacity of your cells in Ah; rejects charges far from it.")]
+
+
+def told(
+    columns: Path | None = None,
+    current_sign: str | None = None,
+    ambient: float | None = None,
+    nominal: float | None = None,
+) -> tuple:
+    """Return what a user tells about a table of samples; all None if nothing.
+
+    Args:
+        columns: Column map: YAML that maps your table's columns and units to ours.
+        current_sign: Sign of discharge in your table, negative or positive; default: checked.
+        ambient: Ambient temperature in degC, for a table without temperatures.
+        nominal: Nominal capacity of your cells in Ah; rejects charges far from it.
+    """
+    return columns, current_sign, ambient, nominal
 
 
 def window_of(reference: str | None) -> tuple[int, int] | None:

@@ -97,9 +97,14 @@ def read_mounting(release: Path, labels: pandas.DataFrame) -> None:
     def again(subset: Subset) -> Subset:
         return replace(subset, signals=values[[place[name] for name in subset.sample_ids]])
 
+    def separate(data: TaskData) -> TaskData:
+        train, validation, test = (again(subset) for subset in data.subsets())
+        clean = {name: again(subset) for name, subset in data.clean().items()}
+        return TaskData(data.task, train, validation, test, data.split, data.dataset, load_clean=lambda: clean)
+
     for task in ("t8", "t9"):
         data = load_task(task, release)
-        other = TaskData(data.task, *map(again, data.subsets()), data.split, data.dataset)
+        other = separate(data)
         for name, one in (("repeated", data), ("separate", other)):
             for kind in ("boosting", "ridge"):
                 terminals, both = (evaluate_model(task, get_model(f"{kind}-{v}"), one).mean() for v in VIEWS)

@@ -6,16 +6,25 @@ import typer
 
 from bridge.commands import options
 from dataset_card.contract.schema import MASTER_SEED
-from dataset_card.running import commands
+from dataset_card.running.commands import (
+    AddressOption,
+    CommandLine,
+    JobsOption,
+    JsonOption,
+    list_findings,
+    print_json,
+    show,
+    takes,
+)
 from dataset_card.running.log import LOG
 
 OutArgument = Annotated[
     str, typer.Argument(metavar="OUT", help="A folder, or a URL that fsspec opens: s3://bucket/corpus.")
 ]
-corpus = commands.CommandLine("Make any number of rows on any number of machines.")
+corpus = CommandLine("Make any number of rows on any number of machines.")
 
 
-@commands.takes(composition=options.composition)
+@takes(composition=options.composition)
 def _recipe(
     out: OutArgument,
     rows: Annotated[int, typer.Option()],
@@ -42,11 +51,7 @@ def _recipe(
     return run.plan(out, inputs, rows, first_seed=seed, dtype=dtype, **composition)
 
 
-def _engine(
-    jobs: commands.JobsOption = None,
-    engine: Literal["joblib", "dask"] | None = None,
-    address: commands.AddressOption = None,
-):
+def _engine(jobs: JobsOption = None, engine: Literal["joblib", "dask"] | None = None, address: AddressOption = None):
     """Make the engine that runs the jobs from options.
 
     Args:
@@ -58,17 +63,17 @@ def _engine(
 
 
 @corpus.command()
-@commands.takes(recipe=_recipe)
-def plan(recipe, as_json: commands.JsonOption = False) -> None:
+@takes(recipe=_recipe)
+def plan(recipe, as_json: JsonOption = False) -> None:
     """Write the specification of a corpus and print its size; run `build` with the same options to generate it."""
     found = recipe.specification
     document = {"out": recipe.out.url, "rows": found.rows, "shards": found.shards, **vars(found)}
-    commands.show(document, options.LINES().planned(recipe.out.url, found), as_json)
+    show(document, options.LINES().planned(recipe.out.url, found), as_json)
 
 
 @corpus.command()
-@commands.takes(engine=_engine, recipe=_recipe)
-def build(recipe, engine, as_json: commands.JsonOption = False) -> None:
+@takes(engine=_engine, recipe=_recipe)
+def build(recipe, engine, as_json: JsonOption = False) -> None:
     """Generate a corpus on all cores; run it again to generate what is missing. Complete shards are left unchanged."""
     from bridge.corpus import run
 
@@ -76,8 +81,8 @@ def build(recipe, engine, as_json: commands.JsonOption = False) -> None:
 
 
 @corpus.command()
-@commands.takes(engine=_engine)
-def finish(out: OutArgument, engine, as_json: commands.JsonOption = False) -> None:
+@takes(engine=_engine)
+def finish(out: OutArgument, engine, as_json: JsonOption = False) -> None:
     """Write manifest, card and checksums of a corpus whose shards are all complete."""
     from bridge.corpus import run
 
@@ -85,16 +90,16 @@ def finish(out: OutArgument, engine, as_json: commands.JsonOption = False) -> No
 
 
 @corpus.command()
-@commands.takes(engine=_engine)
-def verify(out: OutArgument, engine, as_json: commands.JsonOption = False) -> None:
+@takes(engine=_engine)
+def verify(out: OutArgument, engine, as_json: JsonOption = False) -> None:
     """Audit a corpus and list all broken promises; exit with 1 if there are any."""
     from bridge.corpus import run
 
     findings = run.verify(out, engine)
     if as_json:
-        commands.print_json({"corpus": out, "findings": [vars(finding) for finding in findings]})
+        print_json({"corpus": out, "findings": [vars(finding) for finding in findings]})
     else:
-        commands.list_findings(out, findings, "broken promises", "every promise holds")
+        list_findings(out, findings, "broken promises", "every promise holds")
     if findings:
         raise typer.Exit(1)
 

@@ -139,8 +139,8 @@ def unpublished(digest: str | None, bridge_version: object, seed: int | None) ->
     if digest in PUBLISHED_DIGESTS.values() or (digest is None and "simulated" not in version):
         return None
     kind = "simulated" if "simulated" in version else "not a published one"
-    fetch = "; `python -m bridge upstream --fetch` downloads the files for a published release"
-    fetch = fetch if "simulated" in version and not version.startswith(V3.bridge) else ""
+    reads_files = "simulated" in version and not version.startswith(V3.bridge)
+    fetch = "; `python -m bridge upstream --fetch` downloads the files for a published release" if reads_files else ""
     of_seed, rows = "" if seed is None else f", seed {seed}", (digest or "in memory")[:12]
     return (
         f"this release is {kind} ({version}{of_seed}, dataset {rows}): its scores can be compared with each other, but "

@@ -68,6 +68,7 @@ class Answers:
         self.release = release
         self.round = read_round(release) if is_round(release) else None
         self.digest = checked_digest(release_folder(release)) if self.round is None else self.round.digest
+        self._loaded: dict[tuple[str, str], tuple[DatasetInfo, Truth]] = {}
 
     @property
     def open_round(self) -> Round | None:
@@ -87,6 +88,11 @@ class Answers:
         Raises:
             MagBridgeError: If the release is damaged, or the round fails its commitment check.
         """
+        if (task.id, split) not in self._loaded:
+            self._loaded[task.id, split] = self._load(task, split)
+        return self._loaded[task.id, split]
+
+    def _load(self, task: Task, split: str) -> tuple[DatasetInfo, Truth]:
         if self.round is None:
             with one_release(release_folder(self.release)) as folder:
                 info = dataset_info(folder)

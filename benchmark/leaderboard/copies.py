@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,9 +128,9 @@ def _of_file(path: Path, filed: Sequence[Result], answers: Mapping[str | None, A
         except (MagBridgeError, KeyError, TypeError):
             missing.append(result)
     tables = read_predictions(path, missing)
-    truth_of = cache(lambda task, digest: answers[digest].of(get_task(task))[1])
     for result in missing:
-        known = errors(replace(result, table=tables[result.key]), truth_of(result.task, result.dataset.digest))
+        _, truth = answers[result.dataset.digest].of(get_task(result.task))
+        known = errors(replace(result, table=tables[result.key]), truth)
         found.append(Known(result, known))
         with contextlib.suppress(OSError):
             write_json(memory[result.key], {"errors": known})

@@ -57,12 +57,12 @@ def submit(
     from benchmark.leaderboard.copies import filed_errors
     from benchmark.leaderboard.entries import LATE, recompute
     from benchmark.leaderboard.texts import placed
-    from benchmark.results import add_results, read_files, to_json
+    from benchmark.results import add_results, read_files, results_of, to_json
     from benchmark.rounds import Answers
 
     entry = submissions.read_submission(folder)
     answers, filed = Answers(data), read_files(results)
-    taken = [result for found in filed.values() for result in found]
+    taken = results_of(filed)
     if not results:  # the shipped entries too, except this one
         others = [other for other in submissions.read_submissions() if not other.folder.samefile(entry.folder)]
         taken += recompute(others, [answers], taken).ranked
@@ -119,7 +119,7 @@ def leaderboard(
         data: Release or round that entries name, to recompute their scores; may be repeated.
     """
     from benchmark.leaderboard import added, boards, copies, entries, page, submissions, texts
-    from benchmark.results import read_files
+    from benchmark.results import read_files, results_of
     from benchmark.rounds import Answers
     from benchmark.tasks import check_split, get_task
 
@@ -134,7 +134,7 @@ def leaderboard(
     task = None if task is None else get_task(task).id
     split = None if split is None else check_split(split)
     filed, remarks = read_files(results), None
-    read = [result for of_file in filed.values() for result in of_file]
+    read = results_of(filed)
     if not results:
         given = data or [DEFAULT_RELEASE] * Path(DEFAULT_RELEASE).is_dir()
         answers = [Answers(release) for release in given]

@@ -9,6 +9,7 @@ from benchmark.results.filing import read_predictions as read_predictions
 from benchmark.results.filing import read_results as read_results
 from benchmark.results.filing import release_stem as release_stem
 from benchmark.results.filing import result_files as result_files
+from benchmark.results.filing import results_of as results_of
 from benchmark.results.filing import shipped_files as shipped_files
 from benchmark.results.filing import write_result as write_result
 from benchmark.results.filing import write_results as write_results

@@ -174,7 +174,12 @@ def read_results(path: str | Path | None = None) -> list[Result]:
     Raises:
         MagBridgeError: If there is no such file, or a result breaks the schema.
     """
-    return [result for found in read_files(path).values() for result in found]
+    return results_of(read_files(path))
+
+
+def results_of(by_file: Mapping[Path, Sequence[Result]]) -> list[Result]:
+    """Return the results of all files."""
+    return [result for found in by_file.values() for result in found]
 
 
 def read_files(path: str | Path | None = None) -> dict[Path, list[Result]]:

@@ -23,7 +23,7 @@ from benchmark.leaderboard.space.submission import Form, handle, ranked, summary
 from benchmark.leaderboard.submissions import read_submissions
 from benchmark.leaderboard.texts import COLUMNS
 from benchmark.predictions.reading import MAX_BYTES
-from benchmark.results import Result, read_files
+from benchmark.results import Result, read_files, results_of
 from benchmark.rounds import Answers
 from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
@@ -159,10 +159,11 @@ def serve(results: Path | None, release: str | Path, port: int | None = None, su
     from fastapi import FastAPI
     from fastapi.responses import HTMLResponse
 
-    read = [result for found in filed.values() for result in found]
+    read = results_of(filed)
+    folder = release_folder(release)  # pulled once
     # A Space has no predictions for its results.
-    others = filed_errors({} if results else filed, [Answers(release)])
-    page, html = build(read, release, submissions, uploads, others)
+    others = filed_errors({} if results else filed, [Answers(folder)])
+    page, html = build(read, folder, submissions, uploads, others)
     theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")  # as a Space sets it
     port = port or int(os.environ.get("GRADIO_SERVER_PORT", "0")) or free_port(host)

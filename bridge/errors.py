@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from dataset_card.storage.documents import packaged, worded
-from dataset_card.storage.faults import FaultyInput, fault
+from dataset_card.storage.faults import Fault, FaultyInput, fault
 
 texts = partial(packaged, "bridge")
 """The texts of a YAML file in this package, by name."""
@@ -34,3 +34,19 @@ def faulty(of: str, *, where: str = "", file: Path | str = "", **values: object)
         **values: Values of the placeholders.
     """
     return fault(*said(of, **values), where=where, file=file)
+
+
+class Mistakes(list[Fault]):
+    """Mistakes in one file, collected while it is read; `dataset_card.storage.faults.require` raises them.
+
+    Args:
+        file: The file's name or path; not needed within `faults_in`.
+    """
+
+    def __init__(self, file: Path | str = ""):
+        super().__init__()
+        self.file = str(file)
+
+    def add(self, where: str, of: str, **values: object) -> None:
+        """Add an entry of `measured/faults.yaml`, as `said` does, at a place in the file."""
+        self.append(Fault(self.file, where, *said(of, **values)))

@@ -10,14 +10,14 @@ import pandas
 
 from bridge.audit.leakage import LeakageReport, leakage_report
 from bridge.config import config_hash
-from bridge.errors import faulty, refusal, said
+from bridge.errors import Mistakes, faulty, refusal
 from bridge.identity import sample_seed
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
 from bridge.measured.plausibility import check_scans
 from bridge.measured.sampling import evenly_sampled
 from bridge.measured.signals import RawScan, read_scans
 from bridge.measured.split import default_split, own_split, split_notes
-from bridge.measured.tables import pulses_of, read_labels
+from bridge.measured.tables import read_records
 from bridge.plan import CLEAN, Plan, with_id
 from bridge.release import folder as release
 from bridge.release.splits import by_record_optimistic_baseline
@@ -27,7 +27,7 @@ from dataset_card.contract.measured import LABEL_FIELDS
 from dataset_card.contract.schema import MEASURED_CHANNELS, metadata_of
 from dataset_card.running.templates import macros
 from dataset_card.storage.digests import sha256_of
-from dataset_card.storage.faults import Fault, Faults, FaultyInput, require
+from dataset_card.storage.faults import Fault, FaultyInput, require
 from dataset_card.storage.output import RELEASE, require_folder
 
 SCANS_FILE = "scans.csv"
@@ -152,11 +152,12 @@ def read_measured(
             return None
 
     mapping = RELEASE_NAMES if channels is None else read(read_channel_map, channels)
-    table = read(read_labels, labels, LABEL_FIELDS, columns)
+    records = read(read_records, labels, LABEL_FIELDS, columns)
     found = None if mapping is None else read(read_scans, signals, mapping)
     require(faults)
-    assert mapping is not None and table is not None and found is not None  # otherwise there was a fault
+    assert mapping is not None and records is not None and found is not None  # otherwise there was a fault
     scans, sources = found
+    table = records.rows
     scan_set = evenly_sampled(paired(scans, table, Path(signals), Path(labels)), mapping)
     check_scans(scan_set, table["voltage"].to_numpy())
     sampling = scan_set.sampling
@@ -167,9 +168,9 @@ def read_measured(
     if len(rows) and set(by_record_optimistic_baseline(rows)) != set(SPLITS):
         raise faulty("few_scans", count=len(rows), file=labels)
     sources |= {Path(p).name: sha256_of(Path(p)) for p in (labels, channels, columns, split) if p is not None}
-    notes = (*table.attrs["notes"], *scan_set.notes(), *split_notes(rows, primary))
+    notes = (*records.notes, *scan_set.notes(), *split_notes(rows, primary))
     named, x = table["scan_id"].tolist(), scan_set.released()
-    return Measured(rows, named, pulses_of(table), x, primary, config, notes, sources)
+    return Measured(rows, named, records.pulses, x, primary, config, notes, sources)
 
 
 def paired(
@@ -187,7 +188,7 @@ def paired(
     Raises:
         FaultyInput: If a scan has no row, a row has no scan, or two scans have the same name.
     """
-    faults = Faults(labels)
+    faults = Mistakes(labels)
     by_id: dict[str, RawScan] = {}
     for scan in scans:
         if scan.scan_id in by_id:
@@ -195,7 +196,7 @@ def paired(
         by_id[scan.scan_id] = scan
     listed = dict(zip(table["scan_id"], table["where"]))
     for name in [name for name in listed if name not in by_id]:
-        faults.add(listed[name], *said("row_alone", row=row, name=name, file=signals.name))
+        faults.add(listed[name], "row_alone", row=row, name=name, file=signals.name)
     for name in [name for name in by_id if name not in listed]:
         faults.append(by_id[name].fault("scan_alone", row=row, file=labels.name))
     require(faults)

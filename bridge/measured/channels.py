@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.errors import faulty, said
+from bridge.errors import Mistakes, faulty
 from dataset_card.contract.measured import AXES, MEASURED_CHANNELS
 from dataset_card.contract.schema import CHANNELS
 from dataset_card.storage.columns import UNITS, known_unit, read_column_map, unit_factor
-from dataset_card.storage.faults import Faults, require
+from dataset_card.storage.faults import require
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,15 @@ def read_channel_map(path: Path | str) -> ChannelMap:
         raise faulty(
             "channel_unmapped", name=missing[0], known=", ".join(MEASURED_CHANNELS), where="channels", file=path
         )
-    faults = Faults(path)
+    faults = Mistakes(path)
     for name, entry in entries.items():
         if entry["axis"] != AXES[name]:
-            faults.add(f"channels.{name}", *said("axis", found=entry["axis"], expected=AXES[name]))
+            faults.add(f"channels.{name}", "axis", found=entry["axis"], expected=AXES[name])
         if unit_factor(entry["unit"], "nT") is None:
-            faults.add(f"channels.{name}.unit", *said("unit", unit=entry["unit"], known=", ".join(UNITS["nT"])))
+            faults.add(f"channels.{name}.unit", "unit", unit=entry["unit"], known=", ".join(UNITS["nT"]))
     unit = "" if time is None else time.get("unit")
     if time is not None and unit != "step" and unit_factor(str(unit), "s") is None:
-        faults.add("time.unit", *said("unit", unit=unit, known=", ".join((*UNITS["s"], "step"))))
+        faults.add("time.unit", "unit", unit=unit, known=", ".join((*UNITS["s"], "step")))
     require(faults)
     channels = tuple(
         Channel(name, str(entries[name]["column"]), str(entries[name]["unit"]), int(entries[name].get("sign", 1)))

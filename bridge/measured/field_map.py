@@ -17,7 +17,7 @@ from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
 
 from bridge.errors import faulty
-from bridge.measured.tables import read_labels
+from bridge.measured.tables import read_records
 from bridge.v3 import SensorArray
 from bridge.v3.experiment import Experiment, read_experiment
 from bridge.v3.protocol import Placement
@@ -148,13 +148,14 @@ def read_map(path: Path, design: Experiment, columns: Path | None = None) -> Fie
             the cell.
     """
     path = Path(path)
-    table = read_labels(path, MAP_FIELDS, columns)
+    records = read_records(path, MAP_FIELDS, columns)
+    table = records.rows
     axes = tuple(axis for axis in AXES if axis in table)
     if not axes:
         raise faulty("no_field", file=path)
     if not FEWEST_POINTS <= len(table) <= MOST_POINTS:
         raise faulty("points", count=len(table), least=FEWEST_POINTS, most=MOST_POINTS, file=path)
-    notes = list(table.attrs["notes"])
+    notes = list(records.notes)
     above = float(design.sensors.position_mm[:, 2].max())
     if "z_mm" not in table:
         notes.append(f"The map has no z: it is assumed to be at {above:.4g} mm, the height of the design's sensors.")

@@ -8,14 +8,14 @@ import numpy as np
 import pandas
 
 from bridge.config import CHEMISTRY, GROUNDED_MAX_V, GROUNDED_MIN_V
-from bridge.errors import faulty, refusal, said
+from bridge.errors import Mistakes, faulty, refusal
 from bridge.generate import AnyUpstream
 from bridge.measured.adopt import paired
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
 from bridge.measured.plausibility import check_scans
 from bridge.measured.sampling import evenly_sampled
 from bridge.measured.signals import read_scans
-from bridge.measured.tables import pulses_of, read_labels
+from bridge.measured.tables import Records, read_records
 from bridge.plan import REGIME_B_MIN_V
 from bridge.upstream.pulsebat import SCANNED, PulseTables
 from bridge.v1.inputs import AnchorStatistics, PulseTable
@@ -24,7 +24,7 @@ from dataset_card.contract.editions import OWN_CELLS
 from dataset_card.contract.measured import ARCHIVE_FIELDS, CELL_FIELDS, PULSES, chemistry_of
 from dataset_card.running.templates import macros
 from dataset_card.storage.digests import sha256_of
-from dataset_card.storage.faults import Faults, faults_in, require
+from dataset_card.storage.faults import require
 
 FEWEST_CELLS = 5
 """Least number of cells of one chemistry, so that no subset of the split by cell is empty."""
@@ -48,26 +48,24 @@ def with_cells(
     Raises:
         FaultyInput: If the table is not as declared, contains a record twice, or has a chemistry other than LFP for v1.
     """
-    table = read_labels(path, CELL_FIELDS, columns)
-    notes = table.attrs["notes"]
     is_v2 = isinstance(upstream, UpstreamV2)
-    with faults_in(path):
-        table = _of(chemistries, table)
-        _check(table, is_v2)
-    own = own_voltages(table)
+    records = read_records(path, CELL_FIELDS, columns)
+    records = _checked(records, chemistries, is_v2)
+    table, u = records.rows, records.pulses
+    own = table["voltage"].to_numpy(float) if "voltage" in table else u.mean(axis=1)
     pulses = PulseTables(
         cell=table["cell_id"].to_numpy(object),
         battery=table["battery_id" if "battery_id" in table else "cell_id"].to_numpy(object),
         age_cycles=table["age_cycles"].to_numpy(float) if "age_cycles" in table else np.full(len(table), np.nan),
         soc=table["soc"].to_numpy(float),
         soh=table["soh"].to_numpy(float),
-        u=pulses_of(table),
+        u=u,
         table=table["chemistry"].to_numpy(object),
         chemistry=table["chemistry"].to_numpy(object),
         voltage=_voltages(table, own, upstream),
         own_voltage=own,
     )
-    notes = (*notes, *_voltage_notes(table, own, pulses.voltage))
+    notes = (*records.notes, *_voltage_notes(table, own, pulses.voltage))
     # v2 still reads the scanned cell's voltages from the pulse tables, so they remain among its sources.
     sources = {name: digest for name, digest in upstream.sources.items() if is_v2 or "pulse" not in name}
     sources |= {Path(p).name: sha256_of(Path(p)) for p in (path, columns) if p is not None}
@@ -77,36 +75,29 @@ def with_cells(
     return dataclasses.replace(upstream, pulses=pulses, sources=sources, bridge_version=version), notes
 
 
-def _of(chemistries: Collection[str] | None, table: pandas.DataFrame) -> pandas.DataFrame:
-    """Return the rows with these chemistries; all of them for None."""
-    if chemistries is None:
-        return table
-    wanted, known = [chemistry_of(name) for name in chemistries], sorted(set(table["chemistry"]))
-    for name in wanted:
-        if name not in known:
-            raise faulty("no_such_chemistry", name=name, known=", ".join(known), where="column 'chemistry'")
-    return table[table["chemistry"].isin(wanted)].reset_index(drop=True)
-
-
-def _check(table: pandas.DataFrame, any_chemistry: bool) -> None:
-    faults = Faults()
+def _checked(records: Records, chemistries: Collection[str] | None, any_chemistry: bool) -> Records:
+    """Return the records of cells with these chemistries, or of all cells, after checking them."""
+    table, faults = records.rows, Mistakes(records.file)
+    if chemistries is not None:
+        wanted, known = [chemistry_of(name) for name in chemistries], sorted(set(table["chemistry"]))
+        for name in wanted:
+            if name not in known:
+                faults.add("column 'chemistry'", "no_such_chemistry", name=name, known=", ".join(known))
+        require(faults)
+        table = table[table["chemistry"].isin(wanted)].reset_index(drop=True)
     if "voltage" not in table and PULSES[0].name not in table:
-        raise faulty("no_voltage", where="row 1")
+        raise faulty("no_voltage", where="row 1", file=records.file)
     for row in table[table.duplicated(["cell_id", "soc", "soh"])].to_dict("records"):
-        faults.add(row["where"], *said("record_twice", **{name: row[name] for name in ("cell_id", "soc", "soh")}))
+        faults.add(row["where"], "record_twice", **{name: row[name] for name in ("cell_id", "soc", "soh")})
     if not any_chemistry:
         for row in table[table["chemistry"] != CHEMISTRY].to_dict("records")[:1]:
-            faults.add(row["where"], *said("other_chemistry", name=row["chemistry"], known=CHEMISTRY))
+            faults.add(row["where"], "other_chemistry", name=row["chemistry"], known=CHEMISTRY)
     counts = table.groupby("chemistry")["cell_id"].nunique()
     if counts.max() < FEWEST_CELLS:
         found = ", ".join(f"{n} {name} cells" for name, n in counts.items())
-        faults.add("", *said("few_cells", found=found, least=FEWEST_CELLS))
+        faults.add("", "few_cells", found=found, least=FEWEST_CELLS)
     require(faults)
-
-
-def own_voltages(table: pandas.DataFrame) -> np.ndarray:
-    """Return the table's voltage (n,) in V of each record: its `voltage`, or else its mean pulse voltage."""
-    return table["voltage"].to_numpy(float) if "voltage" in table else pulses_of(table).mean(axis=1)
+    return dataclasses.replace(records, rows=table)
 
 
 def _voltages(table: pandas.DataFrame, own: np.ndarray, upstream: AnyUpstream) -> np.ndarray:
@@ -169,10 +160,9 @@ def with_scans(
     if upstream.name == "simulated" and not upstream.own_cells:
         raise refusal("simulated_labels")
     mapping = RELEASE_NAMES if channels is None else read_channel_map(channels)
-    labels = read_labels(table, ARCHIVE_FIELDS)
+    records = read_records(table, ARCHIVE_FIELDS)
     scans, sources = read_scans(signals, mapping)
-    with faults_in(table):
-        anchors, positions, labels = _archive(labels)
+    anchors, positions, labels = _archive(records)
     found = evenly_sampled(paired(scans, labels, Path(signals), Path(table), "row"), mapping)
     check_scans(found, labels["voltage"].to_numpy())
     x = found.released()
@@ -188,37 +178,39 @@ def with_scans(
     return own, (*words.splitlines(), *found.notes())
 
 
-def _archive(labels: pandas.DataFrame) -> tuple[list[float], int, pandas.DataFrame]:
+def _archive(records: Records) -> tuple[list[float], int, pandas.DataFrame]:
     """Return the anchors in V, the number of positions at each, and the rows sorted by anchor and position.
 
     Raises:
         FaultyInput: If an anchor is out of range, or positions are not the same even grid at every anchor.
     """
-    anchor = (labels["voltage"] / ANCHOR_STEP).round() * ANCHOR_STEP
-    labels = labels.assign(anchor=anchor.round(2)).sort_values(["anchor", "position"], kind="stable", ignore_index=True)
-    faults = Faults()
+    anchor = (records.rows["voltage"] / ANCHOR_STEP).round() * ANCHOR_STEP
+    labels = records.rows.assign(anchor=anchor.round(2)).sort_values(
+        ["anchor", "position"], kind="stable", ignore_index=True
+    )
+    faults = Mistakes(records.file)
     for row in labels[~labels["anchor"].between(REGIME_B_MIN_V, GROUNDED_MAX_V)].to_dict("records"):
-        text = said("anchor_range", voltage=row["voltage"], low=REGIME_B_MIN_V, high=GROUNDED_MAX_V)
-        faults.add(f"{row['where']}, column 'voltage'", *text)
+        place = f"{row['where']}, column 'voltage'"
+        faults.add(place, "anchor_range", voltage=row["voltage"], low=REGIME_B_MIN_V, high=GROUNDED_MAX_V)
     require(faults)
     anchors = sorted(labels["anchor"].unique().tolist())
     if len(anchors) < 2 or anchors[-1] <= GROUNDED_MIN_V:
-        raise faulty("few_anchors", anchors=anchors, low=GROUNDED_MIN_V)
+        raise faulty("few_anchors", anchors=anchors, low=GROUNDED_MIN_V, file=records.file)
     reference = labels.loc[labels["anchor"] == anchors[0], "position"].to_numpy()
     usual = len(reference)
     if usual < FEWEST_POSITIONS:
-        raise faulty("few_positions", count=usual, least=FEWEST_POSITIONS, where=f"anchor {anchors[0]:.2f} V")
+        place = f"anchor {anchors[0]:.2f} V"
+        raise faulty("few_positions", count=usual, least=FEWEST_POSITIONS, where=place, file=records.file)
     even, spacing = np.linspace(reference[0], reference[-1], usual, retstep=True)
     for voltage in anchors:
         rows = labels[labels["anchor"] == voltage]
         if len(rows) != usual:
-            text = said("uneven_anchors", count=len(rows), usual=usual, first=anchors[0])
-            faults.add(f"anchor {voltage:.2f} V", *text)
+            faults.add(f"anchor {voltage:.2f} V", "uneven_anchors", count=len(rows), usual=usual, first=anchors[0])
             continue
         off = np.abs(rows["position"].to_numpy() - even)
         for i in np.flatnonzero(~(off <= EVEN * spacing))[:1]:
             row = rows.iloc[int(i)]
-            text = said("uneven_positions", position=row["position"], even=even[i])
-            faults.add(f"{row['where']}, column 'position'", *text)
+            place = f"{row['where']}, column 'position'"
+            faults.add(place, "uneven_positions", position=row["position"], even=even[i])
     require(faults)
     return anchors, usual, labels

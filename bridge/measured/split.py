@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas
 
-from bridge.errors import faulty, said
+from bridge.errors import Mistakes, faulty
 from bridge.release.splits import STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE
 from dataset_card.contract.configs import SPLITS
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.templates import macros
 from dataset_card.storage.documents import check_members, read_json
-from dataset_card.storage.faults import Faults, require
+from dataset_card.storage.faults import require
 
 FEWEST_TEST_CELLS = 5
 """With fewer, the variance of SOH that R2 divides by rests on only a few numbers."""
@@ -67,25 +67,25 @@ def own_split(path: Path, table: pandas.DataFrame) -> np.ndarray:
     column = "cell_id" if set(ids) <= set(table["cell_id"]) else "scan_id"
     known = set(table[column])
     of: dict[str, str] = {}
-    faults = Faults(path)
+    faults = Mistakes(path)
     for name, names in members.items():
         for i in names:
             if i not in known:
-                faults.add(name, *said("split_unknown", name=i))
+                faults.add(name, "split_unknown", name=i)
             if of.setdefault(i, name) != name:
-                faults.add(name, *said("split_twice", name=i, first=of[i]))
+                faults.add(name, "split_twice", name=i, first=of[i])
     missing = sorted(known - set(of))
     if missing:
-        faults.add("", *said("split_without", name=missing[0], column=column))
+        faults.add("", "split_without", name=missing[0], column=column)
     require(faults)
     subset = table[column].map(of)
     unit = "battery_id" if "battery_id" in table else "cell_id"
     kept = unit.removesuffix("_id")
     for cell, names in subset.groupby(table[unit]).unique().items():
         if len(names) > 1:
-            faults.add(f"{kept} {cell!r}", *said("split_leaks", subsets=" and ".join(sorted(names)), unit=kept))
+            faults.add(f"{kept} {cell!r}", "split_leaks", subsets=" and ".join(sorted(names)), unit=kept)
     empty = [name for name in SPLITS if name not in set(subset)]
     if empty:
-        faults.add(empty[0], *said("split_empty"))
+        faults.add(empty[0], "split_empty")
     require(faults)
     return subset.to_numpy(dtype=object)

@@ -4,31 +4,27 @@ import datetime
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas
 
-from bridge.errors import faulty, said
+from bridge.errors import Mistakes, faulty
 from bridge.upstream.published import PULSEBAT_SHEET
 from dataset_card.contract.measured import PULSES, InputField, chemistry_of
 from dataset_card.storage.columns import (
-    MOST_NAMES,
     Column,
     ColumnMap,
     Found,
-    did_you_mean,
     find_columns,
+    in_unit,
     read_column_map,
+    require_columns,
 )
-from dataset_card.storage.faults import MOST, Faults, FaultyInput, faults_in, require
-from dataset_card.storage.layout import RawTable, text_table, workbook_table
-from dataset_card.storage.parquet import read_parquet
-
-MAX_BYTES = 256 * 2**20
-MAX_ROWS = 1_000_000
-"""Far more than any laboratory has labels; a larger file is not a table of labels."""
+from dataset_card.storage.faults import MOST, faults_in, require
+from dataset_card.storage.layout import RawTable, read_table
 
 _PULSEBAT = {"chemistry": "Mat", "cell_id": "No.", "capacity_Ah": "Q", "nominal_Ah": "Qn"}
 PUBLISHED = {PULSEBAT_SHEET: ColumnMap(None, {k: {"column": v} for k, v in _PULSEBAT.items()}, PULSEBAT_SHEET)}
@@ -46,7 +42,30 @@ LEAST_SHARE = 0.1
 """Least plausible fraction after a conversion: an SOH of 84 may be in percent, one of 1.06 is not."""
 
 
-def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | str | None = None) -> pandas.DataFrame:
+@dataclass(frozen=True)
+class Records:
+    """A laboratory's table, converted and checked.
+
+    Attributes:
+        rows: One column for each field present, names as strings and numbers as floats, and `where`, the row in words.
+        notes: What was ignored, converted or derived, in sentences.
+        file: The table's path.
+    """
+
+    rows: pandas.DataFrame
+    notes: tuple[str, ...]
+    file: Path
+
+    @property
+    def pulses(self) -> np.ndarray:
+        """Pulse voltages U1 to U21 of each row, (n, 21) in V; NaN if the table has none."""
+        names = [field.name for field in PULSES]
+        if names[0] not in self.rows:
+            return np.full((len(self.rows), len(names)), np.nan)
+        return np.ascontiguousarray(self.rows[names].to_numpy(float))
+
+
+def read_records(path: Path | str, fields: Sequence[InputField], columns: Path | str | None = None) -> Records:
     """Read a table with declared columns.
 
     Args:
@@ -55,30 +74,26 @@ def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | 
         columns: A column map; without it, columns are matched by name in any case or usual synonym, and converted from
             the units that they state.
 
-    Returns:
-        One column for each field present, names as strings and numbers as floats, and `where`, the row in words;
-        `attrs["notes"]` lists in sentences what was ignored, converted or derived.
-
     Raises:
         FaultyInput: If the file is not such a table; `faults` lists each kind of mistake.
     """
     mapped = read_column_map(columns, [field.name for field in fields])
     with faults_in(path):
-        raw = _read(Path(path), fields, mapped)
-        return _labels(raw, fields)
+        raw = read_table(Path(path), fields, mapped, PUBLISHED)
+        names = [str(name) for name in raw.rows.columns]
+        found = find_columns(names, fields, raw.mapped, raw.header, raw.units)
+        require_columns(found, names, fields, [field.name for field in PULSES], raw.header)
+        return Records(*_converted(raw, found, fields), Path(path))
 
 
-def _labels(raw: RawTable, fields: Sequence[InputField]) -> pandas.DataFrame:
-    """Return the fields of a table, converted and checked."""
-    names = [str(name) for name in raw.rows.columns]
-    found = find_columns(names, fields, raw.mapped, raw.header, raw.units)
-    present = _present(names, found, fields, raw.header)
+def _converted(raw: RawTable, found: Found, fields: Sequence[InputField]) -> tuple[pandas.DataFrame, tuple[str, ...]]:
+    """Return the rows and notes of a table whose columns were found."""
     if not len(raw.rows):
         raise faulty("no_rows")
     reader = _Rows([f"row {number}" for number in raw.rows.index])
     faults, out = reader.faults, reader.table
     notes = [*raw.notes, *found.notes]
-    for field in present:
+    for field in (each for each in fields if each.name in found.columns):
         column = found.columns[field.name]
         read = reader.names if field.is_text else reader.numbers
         out[field.name] = read(field, column, raw.rows[column.column].tolist())
@@ -93,71 +108,7 @@ def _labels(raw: RawTable, fields: Sequence[InputField]) -> pandas.DataFrame:
         require(faults)
     reader.check_consistent()
     require(faults)
-    table = pandas.DataFrame({**out, "where": reader.where})
-    table.attrs["notes"] = notes
-    return table
-
-
-def pulses_of(table: pandas.DataFrame) -> np.ndarray:
-    """Return the pulse voltages U1 to U21 of each row, (n, 21) in V; NaN if the table has none."""
-    names = [field.name for field in PULSES]
-    if names[0] not in table:
-        return np.full((len(table), len(names)), np.nan)
-    return np.ascontiguousarray(table[names].to_numpy(float))
-
-
-def _read(path: Path, fields: Sequence[InputField], mapped: ColumnMap) -> RawTable:
-    """Read a table with any columns; rows are numbered as in the file, in Parquet from 1."""
-    if not path.is_file():
-        raise faulty("no_table")
-    if path.stat().st_size > MAX_BYTES:
-        raise faulty("table_size", size=path.stat().st_size, most=MAX_BYTES)
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".tsv", ".txt", ".parquet", ".xlsx"):
-        raise faulty("table_suffix", suffix=path.suffix)
-    try:
-        if suffix == ".parquet":
-            # pandas' metadata would take a column for the index
-            rows = read_parquet(path).to_pandas(ignore_metadata=True).rename(lambda i: i + 1)
-            raw = RawTable(rows, mapped=mapped)
-        elif suffix == ".xlsx":
-            raw = workbook_table(path, fields, mapped, MAX_ROWS + 1, PUBLISHED)
-        else:
-            raw = text_table(path, fields, mapped)
-    except FaultyInput:
-        raise
-    except Exception as error:  # from pandas, pyarrow, zipfile or openpyxl
-        reason = " ".join(str(error).split()).removeprefix(str(path)).lstrip(": ")[:200]
-        raise faulty("table_unreadable", reason=reason, kind=suffix[1:].upper()) from error
-    columns, where = raw.rows.columns, f"row {raw.header}"
-    repeated = columns[columns.duplicated()]
-    if len(repeated):
-        raise faulty("column_twice", name=repeated[0], where=where)
-    if len(columns) > MOST_NAMES:
-        raise faulty("table_width", count=len(columns), most=MOST_NAMES, where=where)
-    if len(raw.rows) > MAX_ROWS:
-        raise faulty("table_rows", count=len(raw.rows), most=MAX_ROWS)
-    return raw
-
-
-def _present(names: list[str], found: Found, fields: Sequence[InputField], header: int) -> list[InputField]:
-    """Return the fields that the table has; raise if required fields or single pulse voltages are missing."""
-    faults, there = Faults(), found.columns
-    derived = {"capacity_Ah", "nominal_Ah"} <= set(there)
-    for field in fields:
-        if field.required and field.name not in there and not (field.name == "soh" and derived):
-            known, fix = ", ".join(map(repr, names[:12])), did_you_mean(field, found.ignored)
-            faults.add(f"row {header}", *said("no_column", name=field.name, known=known, unit=_in(field.unit), fix=fix))
-    absent = [field.name for field in PULSES if field.name not in there]
-    if absent and len(absent) < len(PULSES):
-        faults.add(f"row {header}", *said("half_pulses", count=len(PULSES) - len(absent), absent=absent[0]))
-    require(faults)
-    return [field for field in fields if field.name in there]
-
-
-def _in(unit: str) -> str:
-    """Return a unit in the form in which it follows a name or the word `number`."""
-    return {"-": "", "fraction": " as a fraction"}.get(unit, f" in {unit}")
+    return pandas.DataFrame({**out, "where": reader.where}), tuple(notes)
 
 
 def _text(value: Any) -> Any:
@@ -178,11 +129,11 @@ class _Rows:
     """
 
     def __init__(self, where: list[str]):
-        self.faults, self.where = Faults(), where
+        self.faults, self.where = Mistakes(), where
         self.table: dict[str, list] = {}
 
     def _add(self, row: str, column: str, mistake: str, **values: object) -> None:
-        self.faults.add(f"{row}, column {column!r}", *said(mistake, **values))
+        self.faults.add(f"{row}, column {column!r}", mistake, **values)
 
     def names(self, field: InputField, column: Column, values: list) -> list[str]:
         """Return the values of a column as names; note those that are not valid names."""
@@ -217,7 +168,7 @@ class _Rows:
                 return out
             number = _number(value)
             if number is None:
-                unit = _in(column.unit or field.unit)
+                unit = in_unit(column.unit or field.unit)
                 mistake, text = _not_a_number(value)
                 self._add(row, column.column, mistake, text=text, point=text.replace(",", "."), unit=unit)
             out.append(math.nan if number is None else number * column.factor + column.offset)

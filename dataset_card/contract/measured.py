@@ -24,6 +24,7 @@ class InputField:
         slip: Factor by which an out-of-range value is typically wrong, and the text of the hint.
         suspect_up_to: If all values of the column are at most this, it is probably in another unit.
         aliases: Alternative names, without units, in lower case.
+        derived_from: Columns from which the values are derived if the column itself is missing.
     """
 
     name: str
@@ -36,6 +37,7 @@ class InputField:
     slip: tuple[float, str] | None = None
     suspect_up_to: float | None = None
     aliases: tuple[str, ...] = ()
+    derived_from: tuple[str, ...] = ()
 
     @property
     def is_text(self) -> bool:

@@ -246,7 +246,7 @@ def find_columns(
 
     Args:
         names: Columns of the table.
-        fields: Fields that it may have; none is required here.
+        fields: Fields that it may have; see `require_columns` for those it must have.
         mapped: The column map.
         header: Row of the names, for messages.
         units: Units of columns, if the file has a row of units.
@@ -302,14 +302,50 @@ def find_columns(
     return Found(columns, ignored, _notes(columns, ignored, fields, mapped))
 
 
+def require_columns(
+    found: Found, names: Sequence[str], fields: Sequence[InputField], together: Collection[str] = (), header: int = 1
+) -> None:
+    """Check that the required columns are present.
+
+    Args:
+        found: Result of `find_columns`.
+        names: Columns of the table.
+        fields: Fields, some of them required.
+        together: Fields of which a table has all or none.
+        header: Row of the names, for messages.
+
+    Raises:
+        FaultyInput: Without a file (see `faults_in`), if a required column and those from which it is derived are
+            missing, or only some columns of `together` are present.
+    """
+    faults, where, there = [], f"row {header}", set(found.columns)
+    for each in fields:
+        derived = bool(each.derived_from) and there.issuperset(each.derived_from)
+        if each.required and each.name not in there and not derived:
+            missing = f"no column for {each.name!r} among {', '.join(map(repr, names[:12]))}"
+            fix = _did_you_mean(each, found.ignored)
+            faults.append(Fault("", where, missing, f"{each.name}{in_unit(each.unit)}", fix))
+    absent = [name for name in together if name not in there]
+    if absent and len(absent) < len(together):
+        count, (first, *_, last) = len(together) - len(absent), together
+        some = f"{count} of the columns {first!r} to {last!r}, but no {absent[0]!r}"
+        faults.append(Fault("", where, some, f"all {len(together)} or none", "add the missing columns"))
+    require(faults)
+
+
+def in_unit(unit: str) -> str:
+    """Return a unit in the form in which it follows a name or the word `number`."""
+    return {"-": "", "fraction": " as a fraction"}.get(unit, f" in {unit}")
+
+
 def _notes(
     columns: dict[str, Column], ignored: tuple[str, ...], fields: Sequence[InputField], mapped: ColumnMap
 ) -> tuple[str, ...]:
     notes, changed = [], []
-    units = {each.name: "" if each.unit == "-" else f" in {each.unit}" for each in fields}
+    units = {each.name: in_unit(each.unit) for each in fields}
     for name, c in columns.items():
         if c.factor != 1 or c.offset or mapped.entries.get(name, {}).get("column") == c.column:
-            unit = f" in {c.unit}" if c.unit else units[name]
+            unit = in_unit(c.unit) if c.unit else units[name]
             changed.append(f"{name} from {c.column!r}{unit}{', sign turned' if c.factor < 0 else ''}")
     if changed:
         notes.append(f"Columns: {'; '.join(changed)}.")
@@ -326,7 +362,7 @@ def _meant(name: object, names: Iterable[object]) -> str:
     return f"did you mean {str(by_words[near[0]])!r}?" if near else "correct or remove the entry"
 
 
-def did_you_mean(each: InputField, names: Iterable[str]) -> str:
+def _did_you_mean(each: InputField, names: Iterable[str]) -> str:
     """Return the fix for a field without a column: the column with a similar name, if any."""
     near = [name for name in names if difflib.get_close_matches(
         words(split_unit(name)[0]), [words(alias) for alias in (each.name, *each.aliases)], 1, 0.7)]  # fmt: skip

@@ -69,22 +69,6 @@ class FaultyInput(MagBridgeError):
         super().__init__(f"{self.faults[0]}{more}")
 
 
-class Faults(list[Fault]):
-    """Faults of one file, collected while it is read.
-
-    Args:
-        file: The file's name or path; not needed within `faults_in`.
-    """
-
-    def __init__(self, file: Path | str = ""):
-        super().__init__()
-        self.file = str(file)
-
-    def add(self, where: str, found: str, expected: str, fix: str) -> None:
-        """Add a fault of the file."""
-        self.append(Fault(self.file, where, found, expected, fix))
-
-
 def require(faults: Sequence[Fault]) -> None:
     """Raise an error if there is any fault.
 

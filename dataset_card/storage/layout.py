@@ -1,4 +1,4 @@
-"""The layout of a table in its file: encoding, separator, decimal sign, sheet and header row, detected and reported."""
+"""Tables in their files: encoding, separator, decimal sign, sheet and header row, detected and reported."""
 
 import codecs
 import csv
@@ -12,8 +12,9 @@ import pandas as pd
 
 from dataset_card.contract.measured import InputField
 from dataset_card.storage.archives import workbook
-from dataset_card.storage.columns import ColumnMap, recognised
+from dataset_card.storage.columns import MOST_NAMES, ColumnMap, recognised
 from dataset_card.storage.faults import Fault, FaultyInput, fault
+from dataset_card.storage.parquet import read_parquet
 
 HEAD_BYTES = 1 << 18
 MAX_HEADER_ROW = 200
@@ -25,8 +26,13 @@ LONGEST_LINE = 50_000
 FEWEST_NAMES = 2
 """Minimum number of fields that a header row names."""
 
+TEXT = (".csv", ".tsv", ".txt")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 WORKBOOK_BYTES = 256 * 2**20
+MAX_BYTES = 256 * 2**20
+MAX_ROWS = 1_000_000
+"""Far more than any laboratory has records; a larger file is not a table of records."""
+
 NOTHING = ("", "-", "1", "n/a", "na", "nan", "none", "null")
 """Texts that stand for no unit in a row of units, or for no value in a row of values."""
 
@@ -88,6 +94,51 @@ class RawTable:
     mapped: ColumnMap = ColumnMap()
 
 
+def read_table(
+    path: Path, fields: Sequence[InputField], mapped: ColumnMap, known: Mapping[str, ColumnMap] = MappingProxyType({})
+) -> RawTable:
+    """Read a table of records with any columns, in memory; in Parquet, rows are numbered from 1.
+
+    Args:
+        path: Text (.csv, .tsv or .txt), workbook (.xlsx) or Parquet.
+        fields: Fields whose names identify the header row and the sheet.
+        mapped: The column map, which may state them.
+        known: Column maps for sheets of published workbooks, as for `workbook_table`.
+
+    Raises:
+        FaultyInput: Without a file (see `faults_in`), if there is no such table, it is too large, or it has a column
+            twice.
+    """
+    if not path.is_file():
+        raise fault("no such file", "a CSV, Parquet or XLSX table", "check the path")
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise fault(f"{size} bytes", f"at most {MAX_BYTES}", "keep one row per record")
+    suffix = path.suffix.lower()
+    if suffix not in (*TEXT, ".xlsx", ".parquet"):
+        raise fault(f"suffix {path.suffix!r}", ".csv, .parquet or .xlsx", "save the table in one of these formats")
+    try:
+        if suffix in TEXT:
+            raw = text_table(path, fields, mapped)
+        elif suffix == ".xlsx":
+            raw = workbook_table(path, fields, mapped, MAX_ROWS + 1, known)
+        else:  # pandas' metadata would take a column for the index
+            rows = read_parquet(path).to_pandas(ignore_metadata=True).rename(lambda i: i + 1)
+            raw = RawTable(rows, mapped=mapped)
+    except FaultyInput:
+        raise
+    except Exception as error:  # from pandas, pyarrow, zipfile or openpyxl
+        reason = " ".join(str(error).split()).removeprefix(str(path)).lstrip(": ")[:200]
+        raise fault(f"not readable ({reason})", f"a valid {suffix} table", "export it again") from error
+    columns, where = raw.rows.columns, f"row {raw.header}"
+    if columns.has_duplicates:
+        raise fault(f"column {columns[columns.duplicated()][0]!r} twice", "each column once", "remove one", where)
+    if len(columns) > MOST_NAMES:
+        raise fault(f"{len(columns)} columns", f"at most {MOST_NAMES}", "keep the columns that are needed", where)
+    if len(raw.rows) > MAX_ROWS:
+        raise fault(f"{len(raw.rows)} rows", f"at most {MAX_ROWS}", "keep one row per record")
+    return raw
+
+
 def text_layout(path: Path, fields: Sequence[InputField], mapped: ColumnMap, strict: bool = True) -> Layout:
     """Detect the layout of a text table.
 
@@ -113,6 +164,8 @@ def text_layout(path: Path, fields: Sequence[InputField], mapped: ColumnMap, str
         limit = f"at most {LONGEST_LINE:,}"
         raise fault(f"a line of {longest:,} characters", limit, "export the table with one row per line")
     header, separator = _header(lines, fields, mapped)
+    if "\0" in lines[header]:
+        raise fault("NUL characters in the text", "UTF-8", "save it as 'CSV UTF-8'", f"row {header + 1}")
     names = tuple(name.strip().removeprefix("\ufeff") for name in _split(lines[header].lstrip("#~ "), separator))
     decimal = "." if separator == "," else _decimal(lines[header + 1 : header + 50], separator)
     under = _split(lines[header + 1], separator) if header + 1 < len(lines) else []
@@ -248,17 +301,19 @@ def workbook_table(
     """
     book = pd.ExcelFile(workbook(path, WORKBOOK_BYTES), engine="openpyxl")
     sheets = [str(name) for name in book.sheet_names]
-    if mapped.path is None:
-        mapped = next((known[sheet] for sheet in sheets if sheet in known), mapped)
     if mapped.sheet is not None and mapped.sheet not in sheets:
         found = f"no sheet {mapped.sheet!r} in {path.name}"
         raise fault(found, ", ".join(map(repr, sheets)), "correct it", "sheet", mapped.file)
+    published = [known[sheet] for sheet in sheets if sheet in known] if mapped.path is None else []
     found_in: dict[str, tuple[int, pd.DataFrame]] = {}
-    for sheet in [mapped.sheet] if mapped.sheet else sheets:
-        rows = book.parse(sheet, header=None, dtype=object, nrows=most + MAX_HEADER_ROW)
-        header = _workbook_header(rows, fields, mapped)
-        if header is not None:
-            found_in[sheet] = (header, rows)
+    for chosen in (*published, mapped):
+        for sheet in [chosen.sheet] if chosen.sheet else sheets:
+            rows = book.parse(sheet, header=None, dtype=object, nrows=most + MAX_HEADER_ROW)
+            header = _workbook_header(rows, fields, chosen)
+            if header is not None:
+                found_in[sheet] = (header, rows)
+        if found_in:
+            break
     if len(found_in) != 1:
         listed = ", ".join(map(repr, found_in or sheets))
         found = f"{'columns of that kind in several sheets' if found_in else 'no sheet with known columns'}: {listed}"
@@ -273,12 +328,12 @@ def workbook_table(
     body: pd.DataFrame = (
         rows.iloc[header + 1 :].set_axis(pd.Index(columns), axis=1).rename(lambda i: i + 1).dropna(how="all")
     )
-    units = units_row(columns, body.iloc[0].tolist(), fields, mapped) if len(body) else ()
+    units = units_row(columns, body.iloc[0].tolist(), fields, chosen) if len(body) else ()
     parts = [f"sheet {sheet!r}"] if len(sheets) > 1 else []
     parts += [f"column names in row {header + 1}"] if header else []
     parts += [f"units in row {body.index[0]}"] if units else []
     notes = (f"Read with {', '.join(parts)}.",) if parts else ()
-    return RawTable(body.iloc[int(bool(units)) :], header + 1, dict(zip(columns, units)), notes, mapped)
+    return RawTable(body.iloc[int(bool(units)) :], header + 1, dict(zip(columns, units)), notes, chosen)
 
 
 def _workbook_header(rows: pd.DataFrame, fields: Sequence[InputField], mapped: ColumnMap) -> int | None:

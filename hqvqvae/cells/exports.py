@@ -20,7 +20,7 @@ from dataset_card.contract.measured import InputField
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.columns import ColumnMap, Found, find_columns, named, read_column_map, split_unit
 from dataset_card.storage.faults import FaultyInput, faults_in
-from dataset_card.storage.layout import SeveralSheets, text_layout, workbook_table
+from dataset_card.storage.layout import MAX_ROWS, TEXT, SeveralSheets, text_layout, workbook_table
 
 from .child import MAX_MEMORY_BYTES, Broken, bounded_child
 from .download import packaged_document
@@ -33,8 +33,6 @@ CELL, CYCLE, TIME, VOLTAGE, CURRENT, TEMPERATURE, CAPACITY, COUNTED, STEP_TYPE =
 NEEDED = (TIME, VOLTAGE, CURRENT)
 MAX_COLUMNS = 1000
 MAX_UNPACKING = 20  # limit on a table's memory as a multiple of its Parquet file, if over `MAX_MEMORY_BYTES`
-MAX_WORKBOOK_ROWS = 1_000_000
-TEXT = (".csv", ".tsv", ".txt")
 AS_TEXT = {".mpr": "export it as text (.mpt) in EC-Lab", ".res": "export it as CSV or XLSX in MITS Pro"}
 """What to do with binary files that batterydf does not read."""
 CLOCK_SET_S = 1.0
@@ -79,7 +77,7 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
         if path.suffix.lower() == ".xlsx":
             try:
                 with faults_in(path):
-                    read = workbook_table(path, FIELDS, mapped, MAX_WORKBOOK_ROWS)
+                    read = workbook_table(path, FIELDS, mapped, MAX_ROWS)
             except SeveralSheets as error:  # such as one per cell: batterydf reads only the first
                 raise _Final(str(error)) from None
             names = _apart([str(name) for name in read.rows])

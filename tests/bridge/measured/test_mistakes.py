@@ -261,7 +261,7 @@ MISTAKES = {
     ),
     "half a pulse test": (
         labels(lambda f: f.assign(U1=3.2, U2=3.2)),
-        ["2 pulse voltages but no 'U3'", "all 21 or none"],
+        ["2 of the columns 'U1' to 'U21', but no 'U3'", "all 21 or none"],
     ),
     "text that is not UTF-8": (
         text("labels.csv", lambda b: b.replace(b"LFP", b"\xe4FP", 1)),

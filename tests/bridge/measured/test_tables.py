@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.measured.tables import read_labels
+from bridge.measured.tables import read_records
 from dataset_card.contract.measured import CELL_FIELDS, CHEMISTRY_NAMES
 from dataset_card.storage.faults import FaultyInput
 
@@ -21,15 +21,15 @@ TRUTH = pandas.DataFrame(
 )
 
 
-def same(table, notes=()):
+def same(records, notes=()):
     """The table says what the truth does, and the notes say how it was read."""
     for name in TRUTH:
         if TRUTH[name].dtype.kind == "f":
-            np.testing.assert_allclose(table[name], TRUTH[name], rtol=1e-12)
+            np.testing.assert_allclose(records.rows[name], TRUTH[name], rtol=1e-12)
         else:
-            assert table[name].tolist() == TRUTH[name].tolist()
+            assert records.rows[name].tolist() == TRUTH[name].tolist()
     for word in notes:
-        assert word in " ".join(table.attrs["notes"]), table.attrs["notes"]
+        assert word in " ".join(records.notes), records.notes
 
 
 NAMES = {
@@ -69,7 +69,7 @@ def test_however_it_is_written_the_numbers_are_the_truth(
     decimal = "," if comma and separator != "," else "."
     text = "# a line of words\n" * preamble + frame.to_csv(index=False, sep=separator, decimal=decimal)
     path.write_bytes(text.encode(encoding))
-    same(read_labels(path, CELL_FIELDS), ["Ignored columns: '', 'operator'"] if extra else ())
+    same(read_records(path, CELL_FIELDS), ["Ignored columns: '', 'operator'"] if extra else ())
 
 
 SPELLINGS = [(name, spelling) for name, others in CHEMISTRY_NAMES.items() for spelling in (name, *others)]
@@ -81,7 +81,7 @@ def test_every_spelling_of_a_chemistry_is_its_name(tmp_path_factory, drawn, uppe
     texts = ["".join(c.upper() if upper >> i % 30 & 1 else c.lower() for i, c in enumerate(s)) for _, s in drawn]
     path = tmp_path_factory.mktemp("labels") / "labels.csv"
     TRUTH.assign(chemistry=texts).to_csv(path, index=False)
-    assert read_labels(path, CELL_FIELDS)["chemistry"].tolist() == [name for name, _ in drawn]
+    assert read_records(path, CELL_FIELDS).rows["chemistry"].tolist() == [name for name, _ in drawn]
 
 
 def test_a_row_of_units_under_the_names(tmp_path):
@@ -89,19 +89,19 @@ def test_a_row_of_units_under_the_names(tmp_path):
     table = TRUTH.assign(soh=100 * TRUTH["soh"], voltage=1000 * TRUTH["voltage"])
     whole = pandas.concat([pandas.DataFrame([units]), table])
     whole.to_csv(tmp_path / "labels.csv", index=False)
-    same(read_labels(tmp_path / "labels.csv", CELL_FIELDS), ["units in row 2"])
+    same(read_records(tmp_path / "labels.csv", CELL_FIELDS), ["units in row 2"])
     whole.to_excel(tmp_path / "labels.xlsx", index=False)
-    same(read_labels(tmp_path / "labels.xlsx", CELL_FIELDS), ["units in row 2"])
+    same(read_records(tmp_path / "labels.xlsx", CELL_FIELDS), ["units in row 2"])
     whole.replace({"mV": "kV"}).to_csv(tmp_path / "labels.csv", index=False)
     with pytest.raises(FaultyInput, match="column 'voltage' in 'kV'; expected voltage in V, mV"):
-        read_labels(tmp_path / "labels.csv", CELL_FIELDS)
+        read_records(tmp_path / "labels.csv", CELL_FIELDS)
 
 
 def test_a_sheet_and_a_header_row_are_found(tmp_path):
     with pandas.ExcelWriter(tmp_path / "book.xlsx") as book:
         pandas.DataFrame({"Project": ["x"], "Operator": ["me"]}).to_excel(book, sheet_name="Info", index=False)
         TRUTH.to_excel(book, sheet_name="Cells", index=False, startrow=3)
-    same(read_labels(tmp_path / "book.xlsx", CELL_FIELDS), ["sheet 'Cells', column names in row 4"])
+    same(read_records(tmp_path / "book.xlsx", CELL_FIELDS), ["sheet 'Cells', column names in row 4"])
 
 
 def test_of_two_sheets_the_map_says_which(tmp_path):
@@ -109,28 +109,28 @@ def test_of_two_sheets_the_map_says_which(tmp_path):
         TRUTH.assign(soc=50.0).to_excel(book, sheet_name="old", index=False)
         TRUTH.to_excel(book, sheet_name="new", index=False)
     with pytest.raises(FaultyInput, match="columns of that kind in several sheets: 'old', 'new'.*sheet: "):
-        read_labels(tmp_path / "book.xlsx", CELL_FIELDS)
+        read_records(tmp_path / "book.xlsx", CELL_FIELDS)
     (tmp_path / "columns.yaml").write_text("sheet: new\n")
-    same(read_labels(tmp_path / "book.xlsx", CELL_FIELDS, tmp_path / "columns.yaml"))
+    same(read_records(tmp_path / "book.xlsx", CELL_FIELDS, tmp_path / "columns.yaml"))
 
 
 def test_empty_names_are_one_kind_of_mistake(tmp_path):
     TRUTH.assign(cell_id=[None, None, *TRUTH["cell_id"][2:]]).to_excel(tmp_path / "labels.xlsx", index=False)
     with pytest.raises(FaultyInput, match=r"row 2, column 'cell_id': empty; .* the last in row 3, column 'cell_id'\)$"):
-        read_labels(tmp_path / "labels.xlsx", CELL_FIELDS)
+        read_records(tmp_path / "labels.xlsx", CELL_FIELDS)
 
 
 def test_parquet_with_an_index_or_with_bytes_is_the_same_table(tmp_path):
     path = tmp_path / "labels.parquet"
     TRUTH.set_index("cell_id").to_parquet(path)
-    same(read_labels(path, CELL_FIELDS))
+    same(read_records(path, CELL_FIELDS))
     TRUTH.assign(cell_id=TRUTH["cell_id"].str.encode("utf-8")).to_parquet(path)
-    table = read_labels(path, CELL_FIELDS)
-    same(table)
-    assert table["where"].tolist()[0] == "row 1" and table.attrs["notes"] == []
+    records = read_records(path, CELL_FIELDS)
+    same(records)
+    assert records.rows["where"].tolist()[0] == "row 1" and records.notes == ()
     TRUTH.assign(chemistry=b"\xff", image=b"\xff").to_parquet(path)
     with pytest.raises(FaultyInput, match=r"labels\.parquet, row 1, column 'chemistry': '.*xff'; expected"):
-        read_labels(path, CELL_FIELDS)
+        read_records(path, CELL_FIELDS)
 
 
 PULSEBAT = {"cell_id": "No.", "chemistry": "Mat", "soc": "SOC", "soh": "SOH"}
@@ -147,30 +147,37 @@ PULSEBAT = {"cell_id": "No.", "chemistry": "Mat", "soc": "SOC", "soh": "SOH"}
 )
 def test_a_sheet_with_the_name_of_pulsebats_needs_none_of_its_columns(tmp_path, names, rows_above, notes):
     TRUTH.rename(columns=names).to_excel(tmp_path / "own.xlsx", sheet_name="SOC ALL", index=False, startrow=rows_above)
-    table = read_labels(tmp_path / "own.xlsx", CELL_FIELDS)
-    same(table, notes)
-    assert bool(table.attrs["notes"]) == bool(notes)
+    records = read_records(tmp_path / "own.xlsx", CELL_FIELDS)
+    same(records, notes)
+    assert bool(records.notes) == bool(notes)
+
+
+def test_an_empty_sheet_with_that_name_does_not_hide_another(tmp_path):
+    with pandas.ExcelWriter(tmp_path / "own.xlsx") as book:
+        pandas.DataFrame().to_excel(book, sheet_name="SOC ALL", index=False)
+        TRUTH.to_excel(book, sheet_name="Cells", index=False)
+    same(read_records(tmp_path / "own.xlsx", CELL_FIELDS), ["Read with sheet 'Cells'."])
 
 
 def test_a_column_missing_in_such_a_sheet_is_one_of_the_table(tmp_path):
     frame = TRUTH.rename(columns=PULSEBAT)
     frame.drop(columns="Mat").to_excel(tmp_path / "own.xlsx", sheet_name="SOC ALL", index=False)
     with pytest.raises(FaultyInput, match=r"own\.xlsx, row 1: no column for 'chemistry' among 'No\.', 'SOC'"):
-        read_labels(tmp_path / "own.xlsx", CELL_FIELDS)
+        read_records(tmp_path / "own.xlsx", CELL_FIELDS)
     frame.assign(cell_id="A").to_excel(tmp_path / "own.xlsx", sheet_name="SOC ALL", index=False)
     with pytest.raises(FaultyInput, match=r"own\.xlsx, row 1: columns 'cell_id' and 'No\.', both cell_id"):
-        read_labels(tmp_path / "own.xlsx", CELL_FIELDS)
+        read_records(tmp_path / "own.xlsx", CELL_FIELDS)
 
 
 def test_a_map_says_what_names_do_not(tmp_path):
     frame = TRUTH.assign(U0=-1000 * TRUTH["voltage"]).drop(columns="voltage").rename(columns={"soh": "Gesundheit"})
     frame.to_csv(tmp_path / "labels.csv", index=False)
     with pytest.raises(FaultyInput, match="no column for 'soh' among 'cell_id', .*'Gesundheit', 'U0'; .*--columns"):
-        read_labels(tmp_path / "labels.csv", CELL_FIELDS)
+        read_records(tmp_path / "labels.csv", CELL_FIELDS)
     (tmp_path / "columns.yaml").write_text(
         "columns:\n  soh: {column: Gesundheit, unit: '1'}\n  voltage: {column: U0, unit: mV, sign: -1}\n"
     )
-    same(read_labels(tmp_path / "labels.csv", CELL_FIELDS, tmp_path / "columns.yaml"), ["in mV, sign turned"])
+    same(read_records(tmp_path / "labels.csv", CELL_FIELDS, tmp_path / "columns.yaml"), ["in mV, sign turned"])
 
 
 @pytest.mark.parametrize(
@@ -187,36 +194,36 @@ def test_a_wrong_map_is_one_line(tmp_path, entry, words):
     TRUTH.to_csv(tmp_path / "labels.csv", index=False)
     (tmp_path / "columns.yaml").write_text(f"columns:\n  {entry}\n")
     with pytest.raises(FaultyInput, match=words):
-        read_labels(tmp_path / "labels.csv", CELL_FIELDS, tmp_path / "columns.yaml")
+        read_records(tmp_path / "labels.csv", CELL_FIELDS, tmp_path / "columns.yaml")
 
 
 def test_soh_is_derived_and_said_and_mah_is_converted_where_it_says_so(tmp_path):
     frame = TRUTH.drop(columns="soh").assign(capacity_mAh=3000 * TRUTH["soh"], nominal_mAh=3000)
     frame.to_csv(tmp_path / "labels.csv", index=False)
-    table = read_labels(tmp_path / "labels.csv", CELL_FIELDS)
-    same(table, ["SOH was derived as capacity over nominal capacity", "capacity_Ah from 'capacity_mAh' in mAh"])
-    np.testing.assert_allclose(table["capacity_Ah"], 3 * TRUTH["soh"], rtol=1e-12)
+    records = read_records(tmp_path / "labels.csv", CELL_FIELDS)
+    same(records, ["SOH was derived as capacity over nominal capacity", "capacity_Ah from 'capacity_mAh' in mAh"])
+    np.testing.assert_allclose(records.rows["capacity_Ah"], 3 * TRUTH["soh"], rtol=1e-12)
     frame.rename(columns={"capacity_mAh": "capacity_Ah", "nominal_mAh": "nominal_Ah"}).to_csv(
         tmp_path / "labels.csv", index=False
     )
     with pytest.raises(FaultyInput, match="row 2, column 'capacity_Ah': 2910 Ah.*looks like mAh.*and 5 more like it"):
-        read_labels(tmp_path / "labels.csv", CELL_FIELDS)
+        read_records(tmp_path / "labels.csv", CELL_FIELDS)
 
 
 def test_percent_that_only_looks_so_is_refused(tmp_path):
     TRUTH.assign(soh=100 * TRUTH["soh"]).to_csv(tmp_path / "labels.csv", index=False)
     with pytest.raises(FaultyInput, match=r"column 'soh': 97; .*percent: divide by 100 \(and 5 more like it"):
-        read_labels(tmp_path / "labels.csv", CELL_FIELDS)
+        read_records(tmp_path / "labels.csv", CELL_FIELDS)
 
 
 def test_two_columns_of_one_field_are_refused(tmp_path):
     TRUTH.assign(SOH=0.9).to_csv(tmp_path / "labels.csv", index=False)
     with pytest.raises(FaultyInput, match="columns 'soh' and 'SOH', both soh; .*column map"):
-        read_labels(tmp_path / "labels.csv", CELL_FIELDS)
+        read_records(tmp_path / "labels.csv", CELL_FIELDS)
 
 
 def test_names_of_cells_lose_what_no_file_name_should_have(tmp_path):
     TRUTH.assign(cell_id=[f"Cell {i} (A)" for i in range(6)]).to_csv(tmp_path / "labels.csv", index=False)
-    table = read_labels(tmp_path / "labels.csv", CELL_FIELDS)
-    assert table["cell_id"].tolist() == [f"Cell_{i}_A" for i in range(6)]
-    assert table.attrs["notes"] == ["Cells renamed: 'Cell 0 (A)' to 'Cell_0_A', 6 in total."]
+    records = read_records(tmp_path / "labels.csv", CELL_FIELDS)
+    assert records.rows["cell_id"].tolist() == [f"Cell_{i}_A" for i in range(6)]
+    assert records.notes == ("Cells renamed: 'Cell 0 (A)' to 'Cell_0_A', 6 in total.",)

@@ -1,9 +1,12 @@
 """Names and units of columns: each spelling of a unit is worth what it should be, and no other column is a field's."""
 
+from contextlib import nullcontext
+from dataclasses import replace
+
 import pytest
 
 from dataset_card.contract.measured import INPUTS
-from dataset_card.storage.columns import ColumnMap, find_columns, named, unit_factor
+from dataset_card.storage.columns import ColumnMap, find_columns, named, require_columns, unit_factor
 from dataset_card.storage.faults import Fault, FaultyInput, grouped
 
 
@@ -43,6 +46,25 @@ def test_names(name, field, expected):
 def test_the_better_name_is_taken_and_the_other_ignored():
     found = find_columns(["OCV", "voltage", "note"], [INPUTS["voltage"]], ColumnMap())
     assert found.columns["voltage"].column == "voltage" and found.ignored == ("OCV", "note")
+
+
+@pytest.mark.parametrize(
+    "names, words",
+    [
+        (["soc", "SOH"], None),
+        (["soc", "capacity_Ah", "nominal_Ah"], None),
+        (["soc", "capacity_Ah"], "row 3: no column for 'soh' among 'soc', 'capacity_Ah'; expected soh as a fraction"),
+        (["soh", "sococ"], "row 3: no column for 'soc' among .*; expected soc in %; did you mean 'sococ'"),
+        (["soc", "soh", "voltage", "x_mm", "y_mm", "z_mm"], None),
+        (["soc", "soh", "x_mm"], "row 3: 1 of the columns 'x_mm' to 'z_mm', but no 'y_mm'; expected all 3 or none"),
+    ],
+)
+def test_what_must_be_there_is_there_derived_or_named(names, words):
+    fields = [INPUTS[name] for name in ("soc", "soh", "capacity_Ah", "nominal_Ah")]
+    place = [replace(INPUTS[f"{axis}_mm"], required=False) for axis in "xyz"]
+    found = find_columns(names, [*fields, *place], ColumnMap())
+    with nullcontext() if words is None else pytest.raises(FaultyInput, match=words):
+        require_columns(found, names, fields, [field.name for field in place], header=3)
 
 
 def test_mistakes_of_one_kind_are_one_with_a_count():

@@ -4,8 +4,8 @@ import pytest
 
 from dataset_card.contract.measured import CELL_FIELDS
 from dataset_card.storage.columns import ColumnMap
-from dataset_card.storage.faults import FaultyInput
-from dataset_card.storage.layout import text_layout, text_table
+from dataset_card.storage.faults import FaultyInput, faults_in
+from dataset_card.storage.layout import read_table, text_layout, text_table
 
 
 def layout(tmp_path, data, **options):
@@ -54,6 +54,32 @@ def test_windows_text_is_named_or_taken(tmp_path):
     with pytest.raises(FaultyInput, match="not UTF-8 text"):
         layout(tmp_path, b"soh,soc,T \xb0C\n1,2,3\n")
     assert text_layout(tmp_path / "t.csv", CELL_FIELDS, ColumnMap(), strict=False).names[2] == "T °C"
+
+
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-32-le"])
+def test_text_with_nul_characters_is_one_short_line(tmp_path, encoding):
+    with pytest.raises(FaultyInput, match="row 1: NUL characters in the text; expected UTF-8; save it as") as error:
+        layout(tmp_path, "soh,soc,voltage\n0.9,50,3.2\n".encode(encoding))
+    assert len(str(error.value)) < 100
+
+
+@pytest.mark.parametrize(
+    "name, data, words",
+    [
+        ("t.csv", None, "no such file; expected a CSV, Parquet or XLSX table; check the path"),
+        ("t.doc", b"soh,soc\n", r"suffix '\.doc'; expected \.csv, \.parquet or \.xlsx"),
+        ("t.csv", b"soh,soc,soc\n1,2,3\n", "row 1: column 'soc' twice; expected each column once"),
+        ("t.csv", b"soh," * 2001 + b"soc\n", "row 1: column 'soh' twice"),
+        ("t.xlsx", b"PK", r"not readable \(.*\); expected a valid .xlsx table; export it again"),
+        ("t.parquet", b"PAR1", r"not readable \(.*\); expected a valid .parquet table; export it again"),
+    ],
+)
+def test_files_that_are_not_tables_are_named(tmp_path, name, data, words):
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with faults_in(name), pytest.raises(FaultyInput, match=words) as error:
+        read_table(tmp_path / name, CELL_FIELDS, ColumnMap())
+    assert str(tmp_path) not in str(error.value)
 
 
 def test_an_empty_file_is_named(tmp_path):

@@ -80,6 +80,7 @@ class RawTable:
     """A table as in its file.
 
     Attributes:
+        path: The file.
         rows: Its cells under their own names; the index is each row's number in the file.
         header: Row of the names, counted from 1.
         units: Units of columns, from a row under the names.
@@ -87,6 +88,7 @@ class RawTable:
         mapped: The column map that it was read with.
     """
 
+    path: Path
     rows: pd.DataFrame
     header: int = 1
     units: Mapping[str, str] = field(default_factory=dict)
@@ -123,7 +125,7 @@ def read_table(
             raw = workbook_table(path, fields, mapped, MAX_ROWS + 1, known)
         else:  # pandas' metadata would take a column for the index
             rows = read_parquet(path).to_pandas(ignore_metadata=True).rename(lambda i: i + 1)
-            raw = RawTable(rows, mapped=mapped)
+            raw = RawTable(path, rows, mapped=mapped)
     except FaultyInput:
         raise
     except Exception as error:  # from pandas, pyarrow, zipfile or openpyxl
@@ -246,7 +248,7 @@ def text_table(path: Path, fields: Sequence[InputField], mapped: ColumnMap) -> R
     """
     layout = text_layout(path, fields, mapped)
     rows = _text_rows(path, layout)
-    return RawTable(rows, layout.header + 1, dict(zip(layout.names, layout.units)), layout.notes, mapped)
+    return RawTable(path, rows, layout.header + 1, dict(zip(layout.names, layout.units)), layout.notes, mapped)
 
 
 def _text_rows(path: Path, layout: Layout) -> pd.DataFrame:
@@ -333,7 +335,7 @@ def workbook_table(
     parts += [f"column names in row {header + 1}"] if header else []
     parts += [f"units in row {body.index[0]}"] if units else []
     notes = (f"Read with {', '.join(parts)}.",) if parts else ()
-    return RawTable(body.iloc[int(bool(units)) :], header + 1, dict(zip(columns, units)), notes, chosen)
+    return RawTable(path, body.iloc[int(bool(units)) :], header + 1, dict(zip(columns, units)), notes, chosen)
 
 
 def _workbook_header(rows: pd.DataFrame, fields: Sequence[InputField], mapped: ColumnMap) -> int | None:

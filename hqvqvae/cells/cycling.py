@@ -30,9 +30,10 @@ import pandas as pd
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.columns import Found, known_unit, split_unit
+from dataset_card.storage.layout import RawTable
 
 from . import cycles, exports
-from .exports import CURRENT, CYCLE, STEP_TYPE, TEMPERATURE, TIME, VOLTAGE, Raw
+from .exports import CURRENT, CYCLE, STEP_TYPE, TEMPERATURE, TIME, VOLTAGE
 from .features import MIN_LOAD_S, MIN_LOADED_SAMPLES, MIN_REPORTED_AH, Segment, charge_of, discharged_Ah, loaded_samples
 
 CHANNELS = ("time_s", "voltage_V", "current_A", "temperature_C")
@@ -110,10 +111,10 @@ def read_table(path: str | Path) -> pd.DataFrame:
         MagBridgeError: If there is no such file or it cannot be parsed.
     """
     raw = exports.read_raw(path)
-    return _with_cells(raw, raw.table)
+    return _with_cells(raw, raw.rows)
 
 
-def _with_cells(raw: Raw, table: pd.DataFrame) -> pd.DataFrame:
+def _with_cells(raw: RawTable, table: pd.DataFrame) -> pd.DataFrame:
     if "cell_id" not in table:
         return table.assign(cell_id=re.sub(r"\.bdf$", "", raw.path.stem))
     if table["cell_id"].isna().any():
@@ -140,7 +141,7 @@ def read_cells(path: str | Path, reading: Reading | None = None) -> Cells:
     return as_cells(*exports.read_samples(path, reading.columns), reading)
 
 
-def as_cells(raw: Raw, found: Found, reading: Reading) -> Cells:
+def as_cells(raw: RawTable, found: Found, reading: Reading) -> Cells:
     """Return the discharges in a table of samples whose columns are identified.
 
     Raises:
@@ -171,14 +172,14 @@ def _understood(table: pd.DataFrame, found: Found, segments: list[Segment]) -> s
     return f"Understood: {', '.join(parts)}; discharges of {min(charges):.4g} to {max(charges):.4g} Ah."
 
 
-def _check_clock(raw: Raw, found: Found, time: pd.Series) -> None:
+def _check_clock(raw: RawTable, found: Found, time: pd.Series) -> None:
     """Reject a time column whose unit contradicts the time stamps in the same table.
 
     Raises:
         MagBridgeError: If they disagree; the message names the column and its actual unit.
     """
     for name in found.ignored:
-        stamps = raw.table[name].head(CLOCK_ROWS) if name in raw.table else pd.Series(dtype=object)
+        stamps = raw.rows[name].head(CLOCK_ROWS) if name in raw.rows else pd.Series(dtype=object)
         if not stamps.dropna().astype(str).head(1).str.match(STAMP).any():
             continue
         with warnings.catch_warnings():
@@ -194,13 +195,13 @@ def _check_clock(raw: Raw, found: Found, time: pd.Series) -> None:
                 raise MagBridgeError(f"{raw.path}: {seen}: time_s: {{column: {column}, unit: {unit}}}")
 
 
-def _converted(raw: Raw, found: Found) -> pd.DataFrame:
+def _converted(raw: RawTable, found: Found) -> pd.DataFrame:
     """Convert the identified fields to our names and units; in a column of numbers, text becomes NaN."""
-    if not len(raw.table):
+    if not len(raw.rows):
         raise MagBridgeError(f"{raw.path}: it has columns {', '.join(found.columns)} but no rows; expected samples")
     out = {}
     for name, column in found.columns.items():
-        values = raw.table[column.column]
+        values = raw.rows[column.column]
         if name in ("cell_id", STEP_TYPE.name):
             out[name] = values if values.isna().any() else values.astype(str)
         elif name == TIME.name and (clock := _clock(values)) is not None:

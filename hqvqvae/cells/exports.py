@@ -7,9 +7,9 @@ units of text columns unconverted, so the columns that it names are converted he
 
 import io
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +20,7 @@ from dataset_card.contract.measured import InputField
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.columns import ColumnMap, Found, find_columns, named, read_column_map, split_unit
 from dataset_card.storage.faults import FaultyInput, faults_in
-from dataset_card.storage.layout import MAX_ROWS, TEXT, SeveralSheets, text_layout, workbook_table
+from dataset_card.storage.layout import MAX_ROWS, TEXT, RawTable, SeveralSheets, text_layout, workbook_table
 
 from .child import MAX_MEMORY_BYTES, Broken, bounded_child
 from .download import packaged_document
@@ -40,26 +40,7 @@ CLOCK_SET_S = 1.0
 EXTRA = "pip install 'magbridge-battery[cyclers]'"
 
 
-@dataclass(frozen=True)
-class Raw:
-    """A table as in its file.
-
-    Attributes:
-        path: The file.
-        table: Its columns under their own names.
-        notes: How it was read, in sentences.
-        units: Units of columns, from a row under the names.
-        header: Row of the names, counted from 1.
-    """
-
-    path: Path
-    table: pd.DataFrame
-    notes: tuple[str, ...] = ()
-    units: Mapping[str, str] = field(default_factory=dict)
-    header: int = 1
-
-
-def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
+def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> RawTable:
     """Read a table with any columns: CSV (commas, semicolons, tabs; decimal commas; UTF-16), XLSX or Parquet.
 
     Raises:
@@ -73,7 +54,7 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
         if path.suffix.lower() == ".parquet":
             with bounded_child(max(1.0, MAX_UNPACKING * path.stat().st_size / MAX_MEMORY_BYTES)) as call:
                 call(_try_parquet, path)
-            return Raw(path, _read_parquet(path))
+            return RawTable(path, _read_parquet(path), mapped=mapped)
         if path.suffix.lower() == ".xlsx":
             try:
                 with faults_in(path):
@@ -82,7 +63,7 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
                 raise _Final(str(error)) from None
             names = _apart([str(name) for name in read.rows])
             _check_names(path, names)
-            return Raw(path, read.rows.set_axis(names, axis=1).infer_objects(), read.notes, read.units, read.header)
+            return replace(read, rows=read.rows.set_axis(names, axis=1).infer_objects())
         try:
             with faults_in(path):
                 layout = text_layout(path, FIELDS, mapped, strict=False)
@@ -103,7 +84,8 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
                 compression=None, low_memory=False, on_bad_lines="error", skipinitialspace=True,
             )  # fmt: skip
         units = dict(zip(names, layout.units))
-        return Raw(path, table.set_axis(table.index + first + 1), layout.notes, units, layout.header + 1)
+        rows = table.set_axis(table.index + first + 1)
+        return RawTable(path, rows, layout.header + 1, units, layout.notes, mapped)
     except MagBridgeError:
         raise
     except pd.errors.ParserWarning as error:
@@ -153,7 +135,7 @@ def _check_names(path: Path, names: list[str]) -> None:
         raise _Final(f"{path} has the column {twice[0]!r} twice; remove one")
 
 
-def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[Raw, Found]:
+def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[RawTable, Found]:
     """Read a cycler's file and identify which columns are which fields.
 
     Args:
@@ -174,11 +156,11 @@ def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[R
     if path.suffix.lower() in (*TEXT, ".parquet", ".xlsx"):
         try:
             raw = read_raw(path, mapped)
-            found = columns_of(raw, mapped)
+            found = columns_of(raw)
             if all(each.name in found.columns for each in NEEDED):
                 return raw, found
             missing = [each.name for each in NEEDED if each.name not in found.columns]
-            reason = f"no column for {', '.join(missing)} among {', '.join(map(repr, raw.table.columns[:12]))}"
+            reason = f"no column for {', '.join(missing)} among {', '.join(map(repr, raw.rows.columns[:12]))}"
         except _Final:
             raise
         except MagBridgeError as error:
@@ -190,14 +172,14 @@ def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[R
     return _through_batterydf(path, reason)
 
 
-def columns_of(raw: Raw, mapped: ColumnMap | None = None) -> Found:
+def columns_of(raw: RawTable) -> Found:
     """Identify which columns of a table are which fields."""
-    names = [str(name) for name, values in raw.table.items() if not len(values) or values.notna().any()]
+    names = [str(name) for name, values in raw.rows.items() if not len(values) or values.notna().any()]
     with faults_in(raw.path):
-        return find_columns(names, FIELDS, mapped or ColumnMap(), raw.header, raw.units)
+        return find_columns(names, FIELDS, raw.mapped, raw.header, raw.units)
 
 
-def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:
+def _through_batterydf(path: Path, reason: str) -> tuple[RawTable, Found]:
     try:
         import bdf  # type: ignore[import-untyped]
     except ImportError:
@@ -211,7 +193,7 @@ def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:
                 table = bdf.parse(path, plugin=plugin)
                 numbers = table.apply(_numbers_if_they_are)
                 bdf_table = bdf.normalize(numbers, plugin=plugin)
-                raw = Raw(path, _in_units(numbers, bdf_table), (f"Parsed by batterydf as {plugin}.",))
+                raw = RawTable(path, _in_units(numbers, bdf_table), notes=(f"Parsed by batterydf as {plugin}.",))
                 found = columns_of(raw)
             except Exception:  # each plugin rejects other vendors' files in its own way
                 continue

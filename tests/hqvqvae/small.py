@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from dataset_card.storage.layout import RawTable
 from hqvqvae import HQVQVAEConfig, load_segments
 from hqvqvae.cells.cycling import Reading, as_cells
-from hqvqvae.cells.exports import Raw, columns_of
+from hqvqvae.cells.exports import columns_of
 from hqvqvae.cells.features import FEATURES
 from hqvqvae.training.fit import TrainingConfig, build_model
 
@@ -48,7 +49,7 @@ def cell_table(cycles=3, n=60, cell="mine"):
 
 def segments_of(table, reading=None):
     """The discharge segments of a table of samples."""
-    raw = Raw(Path("the table"), table)
+    raw = RawTable(Path("the table"), table)
     return as_cells(raw, columns_of(raw), reading or Reading()).segments
 
 

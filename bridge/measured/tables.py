@@ -143,11 +143,12 @@ class _Rows:
                 break
             if isinstance(value, float) and value.is_integer():
                 value = int(value)  # spreadsheets store whole numbers as floats
-            text = "" if value is None or value is pandas.NaT or value != value else str(value)
+            is_one = pandas.api.types.is_scalar(value)  # a cell of a Parquet file may be a list
+            text = "" if is_one and pandas.isna(value) else str(value)
             text = chemistry_of(text) if field.name == "chemistry" else text  # `LFP/graphite` is not a valid name
             is_date = isinstance(value, datetime.date) or DATE.fullmatch(text) is not None
-            if field.name == "cell_id" and not is_date and not NAME.fullmatch(text) and NAME.fullmatch(_plain(text)):
-                text = _plain(text)
+            if field.name == "cell_id" and is_one and not is_date and not NAME.fullmatch(text):
+                text = _plain(text) if NAME.fullmatch(_plain(text)) else text
             out.append(text)
             if is_date:
                 self._add(row, column.column, "name_is_date", text=text)

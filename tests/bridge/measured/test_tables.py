@@ -133,6 +133,14 @@ def test_parquet_with_an_index_or_with_bytes_is_the_same_table(tmp_path):
         read_records(path, CELL_FIELDS)
 
 
+@pytest.mark.parametrize("column, words", [("cell_id", "at most 64 letters"), ("soc", "a number in %")])
+@pytest.mark.parametrize("cells", [[], [1.0, 2.0]])
+def test_lists_in_cells_are_named(tmp_path, column, words, cells):
+    TRUTH.assign(**{column: [cells] * len(TRUTH)}).to_parquet(tmp_path / "labels.parquet")
+    with pytest.raises(FaultyInput, match=rf"row 1, column '{column}': '\[.*\]'; expected {words}"):
+        read_records(tmp_path / "labels.parquet", CELL_FIELDS)
+
+
 PULSEBAT = {"cell_id": "No.", "chemistry": "Mat", "soc": "SOC", "soh": "SOH"}
 
 

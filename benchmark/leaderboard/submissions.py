@@ -138,14 +138,21 @@ def read_submissions(folder: Path | None = None) -> list[Submitted]:
         raise MagBridgeError(f"{folder} is one entry: expected a folder with one folder per entry, such as its parent")
     if not folder.is_dir():
         raise MagBridgeError(f"no folder {folder}: expected submissions, one folder per entry")
-    paths = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
-    lower = [path.name.lower() for path in paths]
-    for path in paths:
-        if path.is_symlink():
-            raise MagBridgeError(f"{path} is a link: expected a folder, as each entry is read once and from its place")
-        if lower.count(path.name.lower()) > 1:
-            raise MagBridgeError(f"{path}: another entry's name differs only in case: rename one of them")
-    return [read_submission(path) for path in paths]
+    return [read_among_others(path) for path in entry_folders(folder)]
+
+
+def entry_folders(folder: Path) -> list[Path]:
+    """Return the folders of a folder of submissions, sorted by name."""
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
+
+
+def read_among_others(path: Path) -> Submitted:
+    """Read one entry of a folder of submissions, as `read_submissions` does."""
+    if path.is_symlink():
+        raise MagBridgeError(f"{path} is a link: expected a folder, as each entry is read once and from its place")
+    if [other.name.lower() for other in entry_folders(path.parent)].count(path.name.lower()) > 1:
+        raise MagBridgeError(f"{path}: another entry's name differs only in case: rename one of them")
+    return read_submission(path)
 
 
 def check(entry: Submitted, answers: Answers, taken: list[Result], others: Sequence[Known] = ()) -> Checked:

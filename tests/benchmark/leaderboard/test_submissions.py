@@ -138,6 +138,32 @@ def test_an_entry_can_be_submitted_from_within(entry, release, taken, monkeypatc
     assert [result.model for result in filed(read_submission(entry))] == ["my-model", "my-model"]
 
 
+def test_a_broken_shipped_entry_stops_its_own_submission_only(entry, release, monkeypatch, caplog):
+    from typer.testing import CliRunner
+
+    from benchmark.__main__ import app
+    from benchmark.leaderboard import submissions
+
+    monkeypatch.setattr(submissions, "SUBMISSIONS", entry.parent)
+    for name in ("unread", "unscored", "doubled", "Doubled"):
+        _change(name=name)(shutil.copytree(entry, entry.with_name(name)))
+    entry.with_name("linked").symlink_to(entry.with_name("unread"))
+    (entry.with_name("unread") / FILE).write_text("[")
+    (entry.with_name("unscored") / "t2.parquet").write_bytes(b"PAR1")
+    done = CliRunner().invoke(app, ["submit", str(entry), "--data", str(release)])
+    assert done.exit_code == 0 and f"{entry} is valid, scores filed in it" in done.output, done.exception
+    told = [line for line in caplog.messages if "is broken" in line]
+    assert [line.split(":")[1] for line in told] == [
+        f" the shipped entry {name} is broken and is left out"
+        for name in ("Doubled", "doubled", "linked", "unread", "unscored")
+    ]
+    for name in ("unread", "unscored", "doubled"):
+        done = CliRunner().invoke(app, ["submit", str(entry.with_name(name)), "--data", str(release)])
+        assert done.exit_code == 1 and isinstance(done.exception, MagBridgeError)
+    with pytest.raises(MagBridgeError, match="Doubled: another entry's name differs only in case"):
+        read_submissions(entry.parent)
+
+
 def test_links_in_a_circle_are_no_entry(entry):
     loop = entry.with_name("loop")
     loop.symlink_to("loop")

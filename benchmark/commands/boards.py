@@ -61,6 +61,8 @@ def submit(
     from benchmark.rounds import Answers
 
     entry = submissions.read_submission(folder)
+    if submissions.results_files(entry):
+        submissions.filed(entry)
     answers, filed = Answers(data), read_files(results)
     taken = results_of(filed)
     for path in [] if results else submissions.entry_folders(submissions.SUBMISSIONS):

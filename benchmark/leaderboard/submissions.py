@@ -18,7 +18,7 @@ from benchmark.leaderboard.copies import Known, copies, errors
 from benchmark.predictions.entry import FILE, POOLING, Submission
 from benchmark.predictions.scored import score_file
 from benchmark.refusals import refused
-from benchmark.results import Result, read_results, to_json
+from benchmark.results import Result, read_results, release_stem, to_json
 from benchmark.rounds import Answers
 from benchmark.tasks import PRIMARY_SPLIT, get_task
 from dataset_card.errors import MagBridgeError
@@ -83,7 +83,8 @@ def read_submission(folder: str | Path, named_as_folder: bool = True) -> Submitt
 
     Raises:
         MagBridgeError: If `submission.yaml` is missing, is not plain YAML or has an invalid field, if a predictions
-            file is missing, not a regular file or named like a results file, or if the folder contains anything else.
+            file is missing or named like a results file, or if the folder contains anything but an entry's regular
+            files.
     """
     folder = Path(folder)
     path = folder / FILE
@@ -112,17 +113,18 @@ def read_submission(folder: str | Path, named_as_folder: bool = True) -> Submitt
     for task, file in files.items():
         if file.match(_filed_name(document["release"])):
             raise MagBridgeError(f"{file} is named like a results file: expected another name, such as {task}.jsonl")
-        if file.is_symlink() or (file.exists() and not file.is_file()):
-            raise MagBridgeError(f"{file} is a link, a folder or a pipe: expected a regular file")
         if not file.exists():
             raise MagBridgeError(f"no predictions file {file}: expected the files that {FILE} names")
     if len(set(files.values())) < len(files):
         raise MagBridgeError(f"{path}: tasks: two tasks share a predictions file: expected one file per task")
     expected = {path, *files.values()}
     allowed = expected | {folder / "README.md", *folder.glob(_filed_name(document["release"]))}
-    if strays := sorted(stray.name for stray in folder.iterdir() if stray not in allowed):
-        known = ", ".join(sorted(file.name for file in expected))
-        raise MagBridgeError(f"{folder} contains {strays[0]}: expected only {known}; remove it")
+    for stray in sorted(folder.iterdir()):
+        if stray not in allowed:
+            known = ", ".join(sorted(file.name for file in expected))
+            raise MagBridgeError(f"{folder} contains {stray.name}: expected only {known}; remove it")
+        if stray.is_symlink() or not stray.is_file():
+            raise MagBridgeError(f"{stray} is a link, a folder or a pipe: expected a regular file; remove it")
     return Submitted(folder, Submission(**document), files)
 
 
@@ -217,22 +219,29 @@ def is_late(entry: Submitted, answers: Answers) -> bool:
     return read_entries(answers.round).get(entry.submission.name) != entry.digests
 
 
+def results_files(entry: Submitted) -> list[Path]:
+    """Return the files in an entry's folder that are named like results of its release."""
+    return sorted(entry.folder.glob(_filed_name(entry.submission.release)))
+
+
 def filed(entry: Submitted) -> list[Result]:
     """Read the results that `submit` wrote into an entry's folder; their scores are yet to be recomputed.
 
     Raises:
-        MagBridgeError: If there is not exactly one results file, or a result is of another entry, release or task.
+        MagBridgeError: If there is not exactly one results file, it does not have the name that `submit` gives it, or a
+            result is of another entry, release or task.
     """
-    folder, submission = entry.folder, entry.submission
-    files = sorted(folder.glob(_filed_name(submission.release)))
+    folder, submission, files = entry.folder, entry.submission, results_files(entry)
     if len(files) != 1:
         raise MagBridgeError(
-            f"{folder} has {len(files)} results files, expected 1: run `python -m benchmark submit {folder}`"
+            f"{folder} has {len(files)} results files, expected 1: {'remove them and ' if files else ''}run "
+            f"`python -m benchmark submit {folder}`"
         )
     results = read_results(files[0])
     for result in results:
-        told = (result.model, result.dataset.digest, result.protocol, result.split, result.task in submission.tasks)
-        if told != (submission.name, submission.release, "submitted", PRIMARY_SPLIT, True):
+        told = (result.model, result.dataset.digest, result.protocol, result.split, release_stem(result.dataset))
+        expected = (submission.name, submission.release, "submitted", PRIMARY_SPLIT, files[0].stem)
+        if told != expected or result.task not in submission.tasks:
             raise MagBridgeError(
                 f"{files[0]} contains {' '.join(result.key)}, which is not a result of this entry: remove the file "
                 "and submit the entry again"
@@ -271,7 +280,7 @@ def rescore(entries: Sequence[Submitted], answers: Iterable[Answers], taken: lis
         again = check(entry, by_digest[named], taken).results
         if [result.key for result in filed(entry)] != [result.key for result in again]:
             raise MagBridgeError(f"{folder}: the filed tasks are not those of its predictions: submit it again")
-        (file,) = folder.glob(_filed_name(named))
+        (file,) = results_files(entry)
         for result, line in zip(again, file.read_text(encoding="utf-8").splitlines()):
             for where, old, new in _differences(json.loads(line), json.loads(json.dumps(to_json(result)))):
                 raise MagBridgeError(

@@ -164,6 +164,28 @@ def test_a_broken_shipped_entry_stops_its_own_submission_only(entry, release, mo
         read_submissions(entry.parent)
 
 
+@pytest.mark.parametrize("name", ["a", "z"])
+def test_only_the_results_file_that_submit_writes_is_an_entrys(entry, release, taken, name):
+    from benchmark.commands.boards import submit
+
+    write_results(check(read_submission(entry), Answers(release), taken).results, entry, predictions=False)
+    (own,) = entry.glob("*.jsonl")
+    other = own.with_name(f"{name}-{own.name[-14:]}")
+    shutil.copy(own, other)
+    with pytest.raises(MagBridgeError, match="has 2 results files, expected 1: remove them and run"):
+        submit(entry, str(release))
+    own.unlink()
+    with pytest.raises(MagBridgeError, match=f"{other.name} contains t1 .*, which is not a result of this entry"):
+        submit(entry, str(release))
+    assert not own.exists()
+    other.rename(entry.parent / "elsewhere.jsonl")
+    for link in (own, entry / "README.md"):
+        link.symlink_to(entry.parent / "elsewhere.jsonl")
+        with pytest.raises(MagBridgeError, match=f"{link.name} is a link, a folder or a pipe: expected a regular file"):
+            submit(entry, str(release))
+        link.unlink()
+
+
 def test_links_in_a_circle_are_no_entry(entry):
     loop = entry.with_name("loop")
     loop.symlink_to("loop")

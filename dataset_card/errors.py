@@ -24,7 +24,13 @@ class MagBridgeError(ValueError):
     """
 
     def __init__(self, message: str):
-        super().__init__(" ".join(line.strip() for line in without_passwords(message).splitlines()))
+        super().__init__(one_line(without_passwords(message)))
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line; escape what cannot be printed, such as codes that rewrite a terminal."""
+    line = " ".join(line.strip() for line in text.splitlines())
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
 def without_passwords(text: str) -> str:

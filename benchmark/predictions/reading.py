@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from benchmark.refusals import refused
 from benchmark.tasks import Task, did_you_mean
-from dataset_card.errors import MagBridgeError
+from dataset_card.errors import MagBridgeError, one_line
 from dataset_card.storage.documents import plain_json
 from dataset_card.storage.parquet import opened_parquet
 
@@ -83,7 +83,7 @@ def read_file(path: Path, task: Task) -> tuple[pa.Table, str | None, list[str]]:
         raise refused("no_second", path=path, target=task.target, second=task.second)
     if extra:
         shown = ", ".join(extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
-        remarks.append(f"columns ignored: {shown}")
+        remarks.append(one_line(f"columns ignored: {shown}"))
     ids = _read(path, "sample_id", columns["sample_id"], _id)
     numbers = {name: _numbers(path, name, columns[name]) for name in ("score", "second") if name in columns}
     seeds = _read(path, "seed", columns.get("seed", [0] * len(ids)), _seed)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from dataset_card.errors import EXTRAS, MagBridgeError, missing, without_passwords
+from dataset_card.errors import EXTRAS, MagBridgeError, missing, one_line, without_passwords
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -49,7 +49,7 @@ def run(app: Callable[[], object], errors: tuple[type[Exception], ...] = ()) -> 
     except BrokenPipeError:
         _hang_up()
     except (MagBridgeError, OSError) + errors as error:
-        print(f"error: {' '.join(without_passwords(str(error)).split())}", file=sys.stderr)
+        print(f"error: {one_line(without_passwords(str(error)))}", file=sys.stderr)
         sys.exit(1)
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:

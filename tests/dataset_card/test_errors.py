@@ -2,7 +2,7 @@
 
 import pytest
 
-from dataset_card.errors import MagBridgeError, causes, innermost, without_passwords
+from dataset_card.errors import MagBridgeError, causes, innermost, one_line, without_passwords
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,18 @@ from dataset_card.errors import MagBridgeError, causes, innermost, without_passw
 )
 def test_a_password_is_not_repeated(text, shown):
     assert without_passwords(text) == str(MagBridgeError(text)) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\n  b\u2028c", "a b c"),
+        ("id \x1b[2J\x08\u202eok", "id \\x1b[2J\\x08\\u202eok"),
+        ("\ud800, 5 \u00b5V \u2013 \u96fb", "\\ud800, 5 \u00b5V \u2013 \u96fb"),
+    ],
+)
+def test_a_message_cannot_rewrite_the_terminal(text, shown):
+    assert str(MagBridgeError(text)) == one_line(text) == one_line(shown) == shown
 
 
 def test_the_innermost_reason():

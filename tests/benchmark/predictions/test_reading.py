@@ -58,6 +58,9 @@ def test_extra_columns_are_ignored_and_named(release, frames, tmp_path):
     frame.to_csv(tmp_path / "p.csv")
     remarks = score_predictions(tmp_path / "p.csv", "t4", release)["remarks"]
     assert remarks[0] == "columns ignored: note, truth, score"
+    frames["t4"].assign(**{"\x1b[2Jt4:\n1.0": 1}).to_csv(tmp_path / "p.csv")
+    remarks = score_predictions(tmp_path / "p.csv", "t4", release)["remarks"]
+    assert remarks[0] == r"columns ignored: \x1b[2Jt4: 1.0"
     assert remarks[1].startswith("every prediction is right")
 
 

@@ -34,7 +34,8 @@ MAX_BYTES = 20 * 2**20
 
 MAX_UNPACKED = 256 * 2**20
 MAX_ROWS = 200_000
-"""Limit of rows; it admits over a hundred seeds of the largest task."""
+MAX_SEEDS = 100
+"""Limits of rows and seeds; all seeds of the largest task fit, and a file of few rows per seed is scored in seconds."""
 
 TEXTS = (pa.types.is_string, pa.types.is_large_string)
 NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
@@ -87,6 +88,8 @@ def read_file(path: Path, task: Task) -> tuple[pa.Table, str | None, list[str]]:
     ids = _read(path, "sample_id", columns["sample_id"], _id)
     numbers = {name: _numbers(path, name, columns[name]) for name in ("score", "second") if name in columns}
     seeds = _read(path, "seed", columns.get("seed", [0] * len(ids)), _seed)
+    if len(set(seeds)) > MAX_SEEDS:
+        raise MagBridgeError(f"{path} has {len(set(seeds)):,} different seeds: expected at most {MAX_SEEDS}")
     if not task.is_regression:
         labels = _read(path, "prediction", columns["prediction"], partial(_label, labels=task.labels))
         prediction = pa.array(labels, pa.string())

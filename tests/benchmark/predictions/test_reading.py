@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from benchmark import load_task
 from benchmark.data import dataset_info, load_truth
-from benchmark.predictions.reading import MAX_BYTES, MAX_ROWS, read_file
+from benchmark.predictions.reading import MAX_BYTES, MAX_ROWS, MAX_SEEDS, read_file
 from benchmark.predictions.scored import score_file, score_predictions
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
@@ -247,3 +247,13 @@ def test_a_number_too_large_to_square_is_named(tmp_path):
     (tmp_path / "p.csv").write_text("sample_id,prediction\na,0.9\nb,1e300\n")
     with pytest.raises(MagBridgeError, match="prediction in row 2 is '1e300': expected a number within 1e.09"):
         read_file(tmp_path / "p.csv", get_task("t1"))
+
+
+def test_many_seeds_of_few_rows_are_refused_before_they_are_scored(frames, tmp_path):
+    path, frame = tmp_path / "p.parquet", frames["t4"]
+    for seeds in (MAX_SEEDS, MAX_SEEDS + 1):
+        pd.concat([frame.assign(seed=seed) for seed in range(seeds)]).to_parquet(path)
+        if seeds == MAX_SEEDS:
+            assert read_file(path, get_task("t4"))[0].num_rows == seeds * len(frame)
+    with pytest.raises(MagBridgeError, match="p.parquet has 101 different seeds: expected at most 100"):
+        read_file(path, get_task("t4"))

@@ -192,3 +192,8 @@ def test_without_a_release_named_the_one_built_here_is_read(release, tmp_path, m
         MagBridgeError, match="no release at magbridge-battery: .* build one with `python -m bridge build`"
     ):
         load_task("t1")
+
+
+def test_a_task_of_another_edition_is_answered_with_the_releases_own(v3_release):
+    with pytest.raises(MagBridgeError, match="no clean rows in .* one of its tasks .t5, t6, t7, t8, t9.;"):
+        load_truth(get_task("t1"), v3_release, PRIMARY_SPLIT)

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.data import dataset_info, release_folder
+from benchmark.data import dataset_info, release_folder, tasks_in
 from benchmark.leaderboard.boards import leaderboard
 from benchmark.leaderboard.copies import Known, filed_errors
 from benchmark.leaderboard.entries import recompute
@@ -25,15 +25,12 @@ from benchmark.leaderboard.texts import COLUMNS
 from benchmark.predictions.reading import MAX_BYTES
 from benchmark.results import Result, read_files, results_of
 from benchmark.rounds import Answers
-from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.log import LOG
 from dataset_card.running.templates import template
 
 SETTINGS = "leaderboard.json"
 """Settings file of a Space: the dataset to score against, and the dataset to which submissions are proposed."""
-
-TASK_CHOICES = [(f"{task.id.upper()} {task.title}", task.id) for task in TASKS]
 
 FORM = "/submit"
 """Path of the form; the board is at the root."""
@@ -113,7 +110,8 @@ def build(
         how = template("benchmark.leaderboard.space", "form.md")
         gradio.Markdown(how.render(queue=QUEUE, repo=submissions))
         with gradio.Row():
-            task = gradio.Dropdown(TASK_CHOICES, value=TASKS[0].id, label="Task")
+            choices = [(f"{task.id.upper()} {task.title}", task.id) for task in tasks_in(folder)]
+            task = gradio.Dropdown(choices, label="Task")
             name = gradio.Textbox(label="Name on the board", max_length=60)
         with gradio.Row(visible=bool(submissions)):  # needed only for proposals to the board
             authors = gradio.Textbox(label="Authors, separated by commas", max_length=1000)

@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,8 @@ def _csv(path: Path, text: str) -> tuple[dict[str, list], list[str]]:
     if head.count(delimiter) >= MAX_COLUMNS:
         raise MagBridgeError(f"{path} has over {MAX_COLUMNS:,} columns: {EXPECTED}")
     try:
-        rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter, strict=True) if row]
+        parsed = (row for row in csv.reader(io.StringIO(text), delimiter=delimiter, strict=True) if row)
+        rows = list(islice(parsed, MAX_ROWS + 2))  # the header, and one too many
     except csv.Error as error:
         raise MagBridgeError(f"{path} is not CSV ({error}): {EXPECTED}") from error
     names = [name.strip() for name in rows[0]] if rows else []
@@ -175,7 +177,7 @@ def _csv(path: Path, text: str) -> tuple[dict[str, list], list[str]]:
 
 
 def _json_lines(path: Path, text: str) -> tuple[dict[str, list], list[str]]:
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = list(islice((line for line in io.StringIO(text) if line.strip()), MAX_ROWS + 1))
     if len(lines) > MAX_ROWS:
         _check_shape(path, list(COLUMNS), len(lines))
     objects, names = [], dict[str, None]()
@@ -194,7 +196,7 @@ def _json_lines(path: Path, text: str) -> tuple[dict[str, list], list[str]]:
 
 def _check_shape(path: Path, names: list[str], rows: int) -> None:
     if rows > MAX_ROWS:
-        raise MagBridgeError(f"{path} has {rows:,} rows: expected at most {MAX_ROWS:,}, one per test sample and seed")
+        raise MagBridgeError(f"{path} has over {MAX_ROWS:,} rows: expected one per test sample and seed")
     if len(names) > MAX_COLUMNS:
         raise MagBridgeError(f"{path} has {len(names):,} columns: {EXPECTED}")
     for name in COLUMNS:

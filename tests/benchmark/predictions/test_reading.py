@@ -152,7 +152,7 @@ CONTENTS = [
     (b'sample_id,prediction\n"a,0.9\n', "is not CSV \\(unexpected end of data\\)"),
     (b"sample_id,prediction\n" + b"a" * 200_000 + b",1\n", "is not CSV \\(field larger"),
     (b"a," * 100_000 + b"\n1\n", "has over 1,000 columns"),
-    (b"sample_id,prediction\n" + b"a,1\n" * (MAX_ROWS + 1), "has 200,001 rows: expected at most 200,000"),
+    (b"sample_id,prediction\n" + b"a,1\n" * (MAX_ROWS + 1), "has over 200,000 rows: expected one per test sample"),
     (b"[" + GOOD.encode() + b"]", "is a JSON list: expected JSON lines, one object per line"),
     (GOOD.encode() + b'{"sample_id": ', "line 2 is not valid JSON"),
     (GOOD.encode() + b"[1]", "line 2 is not a JSON object"),
@@ -247,6 +247,23 @@ def test_a_number_too_large_to_square_is_named(tmp_path):
     (tmp_path / "p.csv").write_text("sample_id,prediction\na,0.9\nb,1e300\n")
     with pytest.raises(MagBridgeError, match="prediction in row 2 is '1e300': expected a number within 1e.09"):
         read_file(tmp_path / "p.csv", get_task("t1"))
+
+
+@pytest.mark.parametrize(("start", "row"), [(b"sample_id,prediction\n", b",\n"), (b"", b"{}\n")])
+def test_rows_beyond_the_limit_are_not_kept(tmp_path, start, row):
+    path = tmp_path / "p.txt"
+    path.write_bytes(start + row * 2_000_000)
+    tracemalloc.start()
+    with pytest.raises(MagBridgeError, match="has over 200,000 rows"):
+        read_file(path, get_task("t1"))
+    assert tracemalloc.get_traced_memory()[1] < 80 * 2**20
+    tracemalloc.stop()
+
+
+def test_a_json_line_may_hold_a_line_separator(frames, tmp_path):
+    frame = frames["t4"].assign(note="a\u2028b")
+    frame.to_json(tmp_path / "p.jsonl", orient="records", lines=True, force_ascii=False)
+    assert read_file(tmp_path / "p.jsonl", get_task("t4"))[0].num_rows == len(frame)
 
 
 def test_many_seeds_of_few_rows_are_refused_before_they_are_scored(frames, tmp_path):

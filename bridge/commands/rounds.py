@@ -72,9 +72,12 @@ def commit(folder: FolderArgument, entries: list[Path]) -> None:
     for path in entries:
         entry = read_submission(path)
         check(entry, answers, [])
-        round_folder.commit(folder, entry.submission.name, entry.digests)
-        listed = ", ".join(f"{task} {digest[:12]}" for task, digest in entry.digests.items())
-        typer.echo(f"{entry.submission.name}: {listed}")
+        earlier = round_folder.commit(folder, entry.submission.name, entry.digests)
+        listed, was = (
+            ", ".join(f"{task} {digest[:12]}" for task, digest in digests.items())
+            for digests in (entry.digests, {} if earlier == entry.digests else earlier)
+        )
+        typer.echo(f"{entry.submission.name}: {listed}" + (f", in place of {was}" if was else ""))
 
 
 @rounds.command()

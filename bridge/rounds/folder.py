@@ -103,13 +103,16 @@ def reveal(folder: Path, secret: Secret, upstream: AnyUpstream) -> Round:
     return read_round(folder)
 
 
-def commit(folder: Path, name: str, digests: dict[str, str]) -> None:
+def commit(folder: Path, name: str, digests: dict[str, str]) -> dict[str, str]:
     """Put an entry on the list of an open round; an entry of the same name is replaced.
 
     Args:
         folder: Folder of the round.
         name: Name of the entry.
         digests: SHA-256 of the predictions file of each task.
+
+    Returns:
+        What the list had under this name; empty for a new entry.
 
     Raises:
         MagBridgeError: If the round is revealed, or its list is damaged.
@@ -118,8 +121,9 @@ def commit(folder: Path, name: str, digests: dict[str, str]) -> None:
         found = read_round(folder)
         if found.is_revealed:
             raise MagBridgeError(f"{folder}: {found.name} is already revealed: its list of entries is closed")
-        entries = {**rounds.read_entries(found), name: digests}
-        write_json(folder / ENTRIES, {"entries": dict(sorted(entries.items()))})
+        earlier = rounds.read_entries(found)
+        write_json(folder / ENTRIES, {"entries": dict(sorted({**earlier, name: digests}.items()))})
+        return earlier.get(name, {})
 
 
 def _write_labels(folder: Path, labels: pa.Table, master_seed: int, salt: str, entries: str | None) -> None:

@@ -92,6 +92,11 @@ def test_entries_are_put_on_the_list_by_a_command(story, tmp_path):
     digest = sha256_of(story / "entries/my-ridge/t1.parquet")
     assert done.exit_code == 0 and done.output == f"my-ridge: t1 {digest[:12]}\n", done.exception
     assert json.loads((open_ / "entries.json").read_text()) == {"entries": {"my-ridge": {"t1": digest}}}
+    again = CliRunner().invoke(app, ["round", "commit", str(open_), str(story / "entries/my-ridge")])
+    assert again.output == done.output
+    (open_ / "entries.json").write_text(json.dumps({"entries": {"my-ridge": {"t1": "0" * 64}}}))
+    other = CliRunner().invoke(app, ["round", "commit", str(open_), str(story / "entries/my-ridge")])
+    assert other.output == f"my-ridge: t1 {digest[:12]}, in place of t1 000000000000\n"
 
 
 def test_an_entry_of_an_open_round_has_no_scores_as_json(story):

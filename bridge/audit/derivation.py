@@ -82,7 +82,8 @@ def derived(contents: Contents) -> list[Finding]:
             findings.append(Finding("documents", name, f"not readable ({error})"))
             continue
         if found != text and (not name.endswith(".md") or not contents.is_bundle or _body(found) != _body(text)):
-            findings.append(Finding("documents", name, f"does not follow from the rows: {_difference(found, text)}"))
+            words = f"{_difference(found, text)}; if another version wrote the release, verify it with that version"
+            findings.append(Finding("documents", name, f"does not follow from the rows: {words}"))
     return findings
 
 

@@ -45,6 +45,7 @@ def test_a_forged_text_is_found(copy, name, old, new):
     found = sealed(copy)
     assert found
     assert {where for where, _ in found} <= {name, "manifest.json"}
+    assert all("verify it with that version" in words for where, words in found if where != "manifest.json")
 
 
 def test_rows_dealt_to_other_subsets_are_found(copy):

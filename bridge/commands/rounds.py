@@ -65,13 +65,14 @@ def commit(folder: FolderArgument, entries: list[Path]) -> None:
         entries: Folders of the entries, as submitted.
     """
     from benchmark.leaderboard.submissions import check, read_submission
+    from benchmark.results import read_results
     from benchmark.rounds import Answers
     from bridge.rounds import folder as round_folder
 
-    answers = Answers(folder)
+    answers, taken = Answers(folder), read_results()
     for path in entries:
         entry = read_submission(path)
-        check(entry, answers, [])
+        check(entry, answers, taken)
         earlier = round_folder.commit(folder, entry.submission.name, entry.digests)
         listed, was = (
             ", ".join(f"{task} {digest[:12]}" for task, digest in digests.items())

@@ -97,6 +97,11 @@ def test_entries_are_put_on_the_list_by_a_command(story, tmp_path):
     (open_ / "entries.json").write_text(json.dumps({"entries": {"my-ridge": {"t1": "0" * 64}}}))
     other = CliRunner().invoke(app, ["round", "commit", str(open_), str(story / "entries/my-ridge")])
     assert other.output == f"my-ridge: t1 {digest[:12]}, in place of t1 000000000000\n"
+    named = shutil.copytree(story / "entries/my-ridge", tmp_path / "ridge")
+    description = (named / "submission.yaml").read_text()
+    (named / "submission.yaml").write_text(description.replace("name: my-ridge", "name: ridge"))
+    taken = CliRunner().invoke(app, ["round", "commit", str(open_), str(named)])
+    assert "name: ridge is already on the board" in str(taken.exception), "it could not be ranked after the reveal"
 
 
 def test_an_entry_of_an_open_round_has_no_scores_as_json(story):

@@ -6,6 +6,7 @@ from pathlib import Path
 from string import Template
 
 from benchmark.leaderboard.space.app import SETTINGS
+from benchmark.leaderboard.submissions import read_submissions
 from benchmark.refusals import refused
 from benchmark.results import SHIPPED, read_files
 from dataset_card.running.hub import Repository
@@ -43,11 +44,12 @@ def leaderboard_files(
         submissions: Dataset on the Hub to which checked submissions are proposed if the Space has a token.
 
     Raises:
-        MagBridgeError: If `dataset_id` is not an id of the Hub, or a results file is missing or invalid.
+        MagBridgeError: If `dataset_id` is not an id of the Hub, or a results file or an entry is missing or invalid.
     """
     if dataset_id.count("/") != 1 or Path(dataset_id).exists():
         raise refused("no_dataset_id", dataset_id=dataset_id)
     filed = read_files(results)  # a damaged one fails here, not in the Space
+    read_submissions()  # likewise; and a link in an entry would publish a file of this machine
     files: dict[str, Path | bytes] = {
         "README.md": Template((SPACE / "README.md").read_text(encoding="utf-8"))
         .substitute(dataset=dataset_id)

@@ -19,9 +19,11 @@ import requests
 from benchmark import evaluate_model
 from benchmark.baselines import get_model
 from benchmark.data import dataset_info, load_task
+from benchmark.leaderboard import submissions
 from benchmark.leaderboard.push import leaderboard_files, metric_files
 from benchmark.predictions import write_predictions
 from benchmark.results import write_result
+from dataset_card.errors import MagBridgeError
 from tests.hub import LoopbackHub, Repo
 
 ROOT = Path(__file__).parents[3]
@@ -95,6 +97,15 @@ def test_each_space_is_one_commit_of_what_the_dry_run_lists(hub, push, pushed, r
     plan = push(*LEADERBOARD, "--results", results, "--dry-run", "--json")
     sizes = {name: len(data) for name, data in hub.files("space", SPACE).items() if name != ".gitattributes"}
     assert json.loads(plan.stdout)["files"] == sizes
+
+
+def test_an_entry_that_the_space_could_not_read_is_refused_here(results, tmp_path, monkeypatch):
+    """A link above all: the file of this machine that it points to would be published."""
+    shutil.copytree(submissions.SUBMISSIONS, tmp_path / "entries")
+    (tmp_path / "entries/example-ridge/README.md").symlink_to("/etc/hostname")
+    monkeypatch.setattr(submissions, "SUBMISSIONS", tmp_path / "entries")
+    with pytest.raises(MagBridgeError, match="example-ridge/README.md is a link"):
+        leaderboard_files(DATASET, results)
 
 
 def test_the_metric_loads_from_its_space(hub, pushed, tmp_path):

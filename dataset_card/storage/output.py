@@ -108,9 +108,9 @@ def require_begun(out: Path | str, kind: str, first: str) -> None:
         MagBridgeError: If `out` has other contents, or is not writable.
     """
     out = require_place(out)
-    require_writable(out)
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise MagBridgeError(f"{out} exists and is not a folder: expected a {kind} or a free name")
+    require_writable(out / first)
     names = [path.name for path in out.iterdir() if not path.name.startswith(".")] if out.exists() else []
     if names and first not in names:
         raise MagBridgeError(

@@ -7,7 +7,14 @@ import pytest
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.files import replacing
-from dataset_card.storage.output import MARKER, require_file, require_folder, require_place, writing_folder
+from dataset_card.storage.output import (
+    MARKER,
+    require_begun,
+    require_file,
+    require_folder,
+    require_place,
+    writing_folder,
+)
 
 KIND = "report"
 
@@ -133,3 +140,12 @@ def test_what_is_put_into_a_free_place_during_the_work_stays(tmp_path):
     require_file(tmp_path / "made.md", replace=True)
     with replacing(tmp_path / "made.md") as file:
         file.write_text("ours")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self"), reason="no folder here that nobody may write to")
+def test_a_begun_folder_must_be_a_folder_and_writable_itself(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(MagBridgeError, match="file exists and is not a folder: expected a training run"):
+        require_begun(tmp_path / "file", "training run", "state.safetensors")
+    with pytest.raises(MagBridgeError, match="/proc/self cannot be written"):
+        require_begun("/proc", "training run", "self")

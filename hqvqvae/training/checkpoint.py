@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.log import LOG
 from dataset_card.storage.files import replacing
 
 STATE_VERSION = "2"
@@ -45,11 +46,17 @@ def fingerprint(config, training: dict, features: np.ndarray, validation: np.nda
     return digest.hexdigest()
 
 
+def write_once(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file or folder of a run by calling `write`; keep one that exists, which a user may have edited."""
+    if path.exists():
+        LOG.warning("%s exists and was not changed: move it away and run this again to write it anew", path)
+    else:
+        write(path)
+
+
 def save_model(model, folder: Path) -> None:
-    """Write a model's folder atomically, keeping files that a user added to it."""
+    """Write a model's folder atomically."""
     with replacing(folder) as temporary:
-        if folder.is_dir():
-            shutil.copytree(folder, temporary)
         model.save_pretrained(temporary)
 
 

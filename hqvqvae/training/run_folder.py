@@ -1,5 +1,6 @@
 """One training run as a folder: best/ and last/ models, metrics.json, training_curve.png, state to resume from."""
 
+import functools
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from dataset_card.storage.output import require_begun, require_folder
 from ..cells.features import less_the_beginning
 from ..configuration_hqvqvae import HQVQVAEConfig
 from ..hub.publishing import PACKAGED_MODEL, export_packaged
-from .checkpoint import save_model
+from .checkpoint import save_model, write_once
 from .evaluation import table_sha256, versions
 from .fit import TrainingConfig, draw_history, fit
 from .methods import RAW_Z_CLIP
@@ -46,7 +47,7 @@ def train_run(
         changes: Arguments of the configuration that differ from the named one.
         protocol: Protocol of the table.
         validation_cells: Cells to hold out; the best epoch is chosen on them.
-        resume: Continue from the run in the folder.
+        resume: Continue from the run in the folder; of a finished run, existing models and records are kept.
         export: Folder in which to also write the last model as packaged weights.
         replace: Whether packaged weights in that folder may be replaced.
         device: A torch device.
@@ -87,9 +88,9 @@ def train_run(
     record |= {"training": asdict(training), "validation_cells": sorted(validation_cells)}
     record |= {"data_sha256": data_sha256, "versions": versions(), "metrics": result.metrics}
     for name, model in (("best", result.best_model), ("last", result.model)):
-        save_model(model, out / name)
-    write_json(out / "metrics.json", record | {"history": result.history})
-    save_figure_of(out / "training_curve.png", draw_history, result.history)
+        write_once(out / name, functools.partial(save_model, model))
+    write_once(out / "metrics.json", lambda path: write_json(path, record | {"history": result.history}))
+    write_once(out / "training_curve.png", lambda path: save_figure_of(path, draw_history, result.history))
     if export is not None:
         export_packaged(result.model, export, config_name, record, replace)
     return record

@@ -26,7 +26,7 @@ from ...hub.model_card import POWER, PRECURSORS, read_record
 from ...hub.publishing import export_packaged
 from ...hub.sentences import precursor_report
 from ...modeling_hqvqvae import PACKAGED, HQVQVAEModel
-from ...training.checkpoint import save_model
+from ...training.checkpoint import save_model, write_once
 from ...training.evaluation import table_sha256, versions
 from ...training.fit import TrainingConfig, quantized_mse
 from ...training.jobs import ALONE, Engine, run_jobs
@@ -180,7 +180,7 @@ def run(
     found["model"] = {"seed": 0, "precursor": score.precursor, "short_below": float(np.median(study.lives))}
     found["model"]["metrics"] = metrics
     write_json(out / PRECURSORS, found)
-    save_model(model, out / "model")
+    write_once(out / "model", functools.partial(save_model, model))
     score.save(out / "warning_score.json")
     save_figure_of(out / "codes.png", draw_lives, study, codes, score)
     with replacing(out / "report.md") as temporary:

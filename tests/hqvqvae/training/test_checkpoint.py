@@ -7,9 +7,9 @@ import pytest
 import hqvqvae.training.fit as training
 from dataset_card.errors import MagBridgeError
 from hqvqvae import HQVQVAEConfig
-from hqvqvae.training.checkpoint import save_model, save_state
+from hqvqvae.training.checkpoint import save_state
 from hqvqvae.training.fit import TrainingConfig, fit
-from tests.hqvqvae.small import QUICK, assert_same, nasa_features, small_model
+from tests.hqvqvae.small import QUICK, assert_same, nasa_features
 
 
 def test_resume_equals_an_unbroken_run_from_every_epoch(tmp_path):
@@ -47,12 +47,3 @@ def test_a_state_of_another_run_or_a_damaged_one_is_refused(tmp_path):
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(MagBridgeError, match="not a training state"):
         fit(config, x, QUICK, state_file=state, resume=True)
-
-
-def test_a_model_saved_again_leaves_what_a_user_put_beside_it(tmp_path):
-    small_model().save_pretrained(tmp_path / "best")
-    (tmp_path / "best" / "notes.txt").write_text("mine")
-    (tmp_path / "best" / "config.json").write_text("older")
-    save_model(small_model(), tmp_path / "best")
-    assert (tmp_path / "best" / "notes.txt").read_text() == "mine"
-    assert (tmp_path / "best" / "config.json").read_text() != "older"

@@ -1,6 +1,7 @@
 """A run as a folder: a killed process resumes to the same bytes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from hqvqvae import load_segments
 from hqvqvae.errors import HQVQVAEError
 from hqvqvae.training.fit import TrainingConfig
 from hqvqvae.training.run_folder import train_run
+from tests.hqvqvae.small import QUICK
 
 
 @pytest.mark.gate
@@ -39,3 +41,22 @@ def test_features_that_cannot_be_trained_on_leave_no_folder(tmp_path):
     with pytest.raises(HQVQVAEError, match="constant over"):
         train_run(load_segments().assign(v_min=2.5), tmp_path / "run", TrainingConfig())
     assert not (tmp_path / "run").exists()
+
+
+def test_resuming_a_finished_run_keeps_what_was_edited_and_says_so(tmp_path, capfd):
+    table, out = load_segments("C")[::5], tmp_path / "run"
+    first = train_run(table, out, QUICK, config_name="paper-classical")
+    edited = ["best/README.md", "last/config.json", "last/notes.txt", "metrics.json", "training_curve.png"]
+    for name in edited:
+        (out / name).write_text("mine")
+    (out / "best" / "model.safetensors").unlink()
+    capfd.readouterr()
+    assert train_run(table, out, QUICK, config_name="paper-classical", resume=True) == first
+    said = capfd.readouterr().err
+    assert [(out / name).read_text() for name in edited] == ["mine"] * len(edited)
+    assert not (out / "best" / "model.safetensors").exists()
+    for name in ("best", "last", "metrics.json", "training_curve.png"):
+        assert f"{out / name} exists and was not changed" in said
+    shutil.rmtree(out / "best")
+    train_run(table, out, QUICK, config_name="paper-classical", resume=True)
+    assert "mine" not in (out / "best" / "README.md").read_text()

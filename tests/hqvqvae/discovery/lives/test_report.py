@@ -48,6 +48,7 @@ def test_a_run_grows_and_measures_nothing_twice(tmp_path, monkeypatch):
     assert [row["method"] for row in first["rows"]][0] == "kmeans" and len(first["rows"]) == 3
     made = []
     monkeypatch.setattr(report, "measure", lambda job, curves=None: made.append(job) or measure(job, curves))
+    (tmp_path / "run" / "model" / "README.md").write_text("mine")
     grown = run(tmp_path / "run", methods=("kmeans", "random"), parts=("search", "transfer"), seeds=1)
     assert made == [
         ("search", "random", 36, 0), ("transfer", "random", 36, 0), ("transfer", "kmeans", 36, 0),
@@ -55,6 +56,7 @@ def test_a_run_grows_and_measures_nothing_twice(tmp_path, monkeypatch):
     ]  # fmt: skip
     assert [row for row in grown["rows"] if row in first["rows"]] == first["rows"]
     folder = tmp_path / "run"
+    assert (folder / "model" / "README.md").read_text() == "mine"
     assert json.loads((folder / "precursors.json").read_text())["rows"] == grown["rows"]
     model, score = HQVQVAEModel.from_pretrained(folder), WarningScore.load(folder / "warning_score.json")
     assert score.n_codes == model.config.codebook_size and model.config.reference_window == [7, 11]

@@ -104,14 +104,14 @@ def load_state(path: Path, state: TrainingState, model, optimizer, generator: to
             tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
             scalars = json.loads(text)
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise MagBridgeError(f"{path} is not a training state ({error}); delete it to start over") from error
+        raise MagBridgeError(f"{path} is not a training state ({error}); start over in another folder") from error
     if version != STATE_VERSION:
-        raise MagBridgeError(f"{path} has state version {version}; expected {STATE_VERSION}; delete it to start over")
+        raise MagBridgeError(f"{path} has state version {version}, not {STATE_VERSION}; start over in another folder")
     if _sha256(tensors, text) != digest:
-        raise MagBridgeError(f"{path} is damaged: its contents have another SHA-256; delete it to start over")
+        raise MagBridgeError(f"{path} is damaged: its contents have another SHA-256; start over in another folder")
     if scalars["fingerprint"] != state.fingerprint:
         other = "belongs to a run with another configuration, training or data"
-        raise MagBridgeError(f"{path} {other}; resume with the same ones, or delete it to start over")
+        raise MagBridgeError(f"{path} {other}; resume with the same ones, or start over in another folder")
 
     def part(prefix: str) -> dict[str, torch.Tensor]:
         return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -11,6 +11,7 @@ import pandas as pd
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import write_json
+from dataset_card.storage.files import expect_free
 from dataset_card.storage.output import require_begun, require_folder
 
 from ..cells.features import less_the_beginning
@@ -81,6 +82,7 @@ def train_run(
     state_file = out / "state.safetensors"
     if state_file.exists() and not resume:
         raise MagBridgeError(f"{out} already contains a run; continue it with --resume, or give another --out")
+    expect_free(state_file, not state_file.exists())
     validation = features[held_out] if held_out.any() else None
     kept: dict[str, Any] = {"state_file": state_file, "resume": resume, "progress": sys.stderr.isatty()}
     result = fit(config, features[~held_out], training, validation=validation, device=device, **kept)

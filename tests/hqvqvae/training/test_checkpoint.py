@@ -42,7 +42,7 @@ def test_a_state_of_another_run_or_a_damaged_one_is_refused(tmp_path):
         (config, x, TrainingConfig(epochs=8, seed=3)),
     )
     for other in others:
-        with pytest.raises(MagBridgeError, match="another configuration, training or data"):
+        with pytest.raises(MagBridgeError, match="another configuration, training or data; .*in another folder"):
             fit(*other, state_file=state, resume=True)
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(MagBridgeError, match="not a training state"):

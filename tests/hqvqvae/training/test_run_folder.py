@@ -12,7 +12,8 @@ import pytest
 from dataset_card.errors import MagBridgeError
 from hqvqvae import load_segments
 from hqvqvae.errors import HQVQVAEError
-from hqvqvae.training.fit import TrainingConfig
+from hqvqvae.training import run_folder
+from hqvqvae.training.fit import TrainingConfig, fit
 from hqvqvae.training.run_folder import train_run
 from tests.hqvqvae.small import QUICK
 
@@ -60,3 +61,15 @@ def test_resuming_a_finished_run_keeps_what_was_edited_and_says_so(tmp_path, cap
     shutil.rmtree(out / "best")
     train_run(table, out, QUICK, config_name="paper-classical", resume=True)
     assert "mine" not in (out / "best" / "README.md").read_text()
+
+
+def test_a_run_that_another_began_meanwhile_is_left(tmp_path, monkeypatch):
+    def after_another(*arguments, state_file, **options):
+        state_file.parent.mkdir()
+        state_file.write_text("another's")
+        return fit(*arguments, state_file=state_file, **options)
+
+    monkeypatch.setattr(run_folder, "fit", after_another)
+    with pytest.raises(MagBridgeError, match="state.safetensors was created meanwhile"):
+        train_run(load_segments(), tmp_path / "run", QUICK, config_name="paper-classical")
+    assert (tmp_path / "run" / "state.safetensors").read_text() == "another's"

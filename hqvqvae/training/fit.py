@@ -101,7 +101,8 @@ def fit(
         config: The model's configuration.
         features: Training segments `(n, F)` in their own units, in the order of `config.feature_names`.
         training: The optimiser's settings and the seed.
-        validation: Held-out segments `(m, F)`, on which the best epoch is chosen; on the training error if None.
+        validation: Held-out segments `(m, F)`, on which the best epoch is chosen; on the training error if None. An
+            epoch of the warm-up is never the best: its errors are those of codes that are not placed yet.
         state_file: File in which the state is saved after each epoch.
         resume: Continue from `state_file` if it exists; the result equals that of an uninterrupted run.
         measure_each_epoch: Measure the errors after each epoch, to find the best one; otherwise only after the last
@@ -147,7 +148,8 @@ def fit(
             if not np.isfinite(list(row.values())).all():
                 fix = f"lower learning_rate={training.learning_rate:g}"
                 raise MagBridgeError(f"the training diverged in epoch {epoch + 1} (loss {row['loss']:g}); {fix}")
-            state.record(row, row.get("validation_mse", row.get("train_mse", float("inf"))), model)
+            judged = math.inf if model.warming_up else row.get("validation_mse", row.get("train_mse", math.inf))
+            state.record(row, judged, model)
             bar.set_postfix(loss=f"{row['loss']:.3f}", codes=int(row["codes_used"]))
             if state_file is not None:
                 save_state(state_file, state, model, optimizer, generator)

@@ -61,6 +61,19 @@ def test_training_lowers_the_error_and_the_recipe_uses_its_codes():
     assert quantized_mse(result.model, held_out) == pytest.approx(validation[-1], rel=1e-5)
 
 
+def test_no_epoch_of_the_warm_up_is_the_best():
+    config, x = HQVQVAEConfig.named("recommended-classical"), nasa_features()
+    held_out = np.tile(x.mean(0), (3, 1))  # what codes that are not placed yet reproduce best
+    result = fit(
+        config, x, TrainingConfig(epochs=5, warmup_epochs=2, batch_size=32, learning_rate=3e-3), validation=held_out
+    )
+    errors = [row["validation_mse"] for row in result.history]
+    assert int(np.argmin(errors)) < 2 <= result.best_epoch
+    assert errors[result.best_epoch] == min(errors[2:])
+    all_of_it = fit(config, x, TrainingConfig(epochs=3), validation=held_out)  # the codes are placed at the end
+    assert all_of_it.best_epoch == 2 and len(all_of_it.best_model.encode(x).codes.unique()) > 20
+
+
 def test_measuring_the_last_epoch_only_gives_the_same_model():
     config, x = HQVQVAEConfig.named("recommended"), nasa_features()
     each, last = (fit(config, x, QUICK, measure_each_epoch=measured) for measured in (True, False))

@@ -245,6 +245,11 @@ class CodebookCallback(TrainerCallback):
         """Restart unused codes, with a new generator for each epoch, so that a resumed run draws the same."""
         epoch = round(state.epoch) - 1
         self.life.end_epoch(epoch, torch.Generator().manual_seed(args.seed + epoch))
+        self.on_step_end(args, state, control)
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        """Evaluate nothing during the warm-up: codes that are not placed yet must not become the best model."""
+        control.should_evaluate &= not self.life.model.warming_up
 
     def on_train_end(self, args, state, control, **kwargs) -> None:
         """Leave the model ready for use."""

@@ -21,7 +21,9 @@ def trained(features, folder, seed, callback, name="recommended-classical", **ch
     } | changes  # fmt: skip
     model = build_model(HQVQVAEConfig.named(name), seed)
     rows = [{"features": row} for row in torch.tensor(features, dtype=torch.float32)]
-    trainer = Trainer(model, TrainingArguments(str(folder), **arguments), train_dataset=rows, callbacks=callback)
+    trainer = Trainer(
+        model, TrainingArguments(str(folder), **arguments), train_dataset=rows, eval_dataset=rows, callbacks=callback
+    )
     return model, trainer
 
 
@@ -60,6 +62,15 @@ def test_a_checkpoint_loads_as_the_model_that_was_saved(tmp_path):
     assert HQVQVAEModel.from_pretrained(last).encode(rows).codes.shape == (len(rows),)
     trainer.save_model(tmp_path / "whole")
     assert torch.equal(HQVQVAEModel.from_pretrained(tmp_path / "whole").encode(rows).codes, model.encode(rows).codes)
+
+
+@pytest.mark.parametrize("every", [{"eval_strategy": "epoch"}, {"eval_strategy": "steps", "eval_steps": 1}])
+def test_the_warm_up_is_not_evaluated(tmp_path, every):
+    callback = CodebookCallback(warmup_epochs=2)
+    _, trainer = trained(nasa_features(), tmp_path, 0, [callback], num_train_epochs=4, **every)
+    trainer.train()
+    assert {row["epoch"] for row in trainer.state.log_history if "eval_loss" in row} <= {2.5, 3.0, 3.5, 4.0}
+    assert any("eval_loss" in row for row in trainer.state.log_history)
 
 
 def test_mixed_precision_is_refused_in_one_line(tmp_path):

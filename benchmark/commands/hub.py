@@ -35,7 +35,9 @@ def push(
         dry_run: List what would be uploaded, without contacting the Hub.
     """
     from benchmark.leaderboard.push import leaderboard_files, metric_files, push_leaderboard, push_metric
+    from dataset_card.running.hub import require_repo_id
 
+    require_repo_id(repo)
     if (what == "metric") == (data is not None):
         raise refused("push_what")
     if what == "baseline" and (model is None or task is None):
@@ -48,7 +50,7 @@ def push(
         fitted = fit_baseline(str(task), str(model), str(data))
         plan, publish = partial(baseline_files, fitted, repo), partial(push_baseline, repo, fitted)
     elif what == "metric":
-        plan, publish = metric_files, partial(push_metric, repo)
+        plan, publish = partial(metric_files, repo), partial(push_metric, repo)
     else:
         plan = partial(leaderboard_files, str(data), results, submissions)
         publish = partial(push_leaderboard, repo, str(data), results=results, submissions=submissions)

@@ -9,7 +9,7 @@ from benchmark.leaderboard.space.app import SETTINGS
 from benchmark.leaderboard.submissions import read_submissions
 from benchmark.refusals import refused
 from benchmark.results import SHIPPED, read_files
-from dataset_card.running.hub import Repository
+from dataset_card.running.hub import Repository, require_repo_id
 
 PACKAGE = Path(__file__).parent.parent
 METRIC = "magbridge_metric"
@@ -27,8 +27,14 @@ if __name__ == "__main__":
 '''
 
 
-def metric_files() -> dict[str, Path]:
-    """Return the files of the metric's Space, by path."""
+def metric_files(repo_id: str) -> dict[str, Path]:
+    """Return the files of the metric's Space, by path.
+
+    Raises:
+        MagBridgeError: If the Space's name is not that of the metric's file.
+    """
+    if repo_id.partition("/")[2] != METRIC:
+        raise refused("space_name", repo_id=repo_id, metric=METRIC)
     folder = PACKAGE / METRIC
     return {path.name: path for path in sorted(folder.iterdir()) if path.is_file() and path.name != "__init__.py"}
 
@@ -44,10 +50,12 @@ def leaderboard_files(
         submissions: Dataset on the Hub to which checked submissions are proposed if the Space has a token.
 
     Raises:
-        MagBridgeError: If `dataset_id` is not an id of the Hub, or a results file or an entry is missing or invalid.
+        MagBridgeError: If `dataset_id` or `submissions` is no id of the Hub, or results or an entry missing or invalid.
     """
-    if dataset_id.count("/") != 1 or Path(dataset_id).exists():
+    if Path(dataset_id).exists():
         raise refused("no_dataset_id", dataset_id=dataset_id)
+    for repo_id in (dataset_id, submissions or dataset_id):
+        require_repo_id(repo_id)
     filed = read_files(results)  # a damaged one fails here, not in the Space
     read_submissions()  # likewise; and a link in an entry would publish a file of this machine
     files: dict[str, Path | bytes] = {
@@ -83,9 +91,7 @@ def push_metric(repo_id: str, *, private: bool = False) -> str:
     Raises:
         MagBridgeError: If the name differs, the Space has other content, or the Hub refuses or cannot be reached.
     """
-    if repo_id.partition("/")[2] != METRIC:
-        raise refused("space_name", repo_id=repo_id, metric=METRIC)
-    return _push(repo_id, metric_files(), METRIC_FILE, "MagBridge metric", private)
+    return _push(repo_id, metric_files(repo_id), METRIC_FILE, "MagBridge metric", private)
 
 
 def push_leaderboard(

@@ -26,8 +26,9 @@ def push(
         dry_run: List what would be uploaded, without contacting the Hub.
     """
     from bridge.audit import publishing
-    from dataset_card.running.hub import Repository
+    from dataset_card.running.hub import Repository, require_repo_id
 
+    require_repo_id(repo)
     if dry_run:
         files = publishing.listing(publishing.release_files(release))
         total = sum(size for _, size in files)

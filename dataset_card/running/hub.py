@@ -25,6 +25,22 @@ def size_of(content: Path | bytes) -> int:
     return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
+def require_repo_id(repo_id: str) -> None:
+    """Check that the Hub accepts an id of a repository, without contacting it.
+
+    Raises:
+        MagBridgeError: If it is not `user/name`, or has characters that the Hub refuses.
+    """
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(repo_id if "/" in repo_id else "")
+    except HFValidationError as error:
+        expected = "USER/NAME of letters, digits and single '-', '_' or '.' between them"
+        raise MagBridgeError(f"repository {repo_id!r}: expected {expected}, such as me/magbridge-battery") from error
+
+
 class Repository:
     """A repository in the state in which it was inspected; it need not exist.
 
@@ -45,8 +61,7 @@ class Repository:
         from huggingface_hub import HfApi
         from huggingface_hub.errors import RepositoryNotFoundError
 
-        if repo_id.count("/") != 1 or not all(repo_id.split("/")):
-            raise MagBridgeError(f"repository {repo_id!r}: expected USER/NAME")
+        require_repo_id(repo_id)
         self.repo_id, self.kind, self._api = repo_id, kind, HfApi()
         self.revision: str | None = None
         self.files: frozenset[str] = frozenset()
@@ -202,6 +217,7 @@ def pull_release(repo_id: str) -> Path:
 
     patterns = ["data/**", METADATA_FILE, MANIFEST]
     try:
+        require_repo_id(repo_id)
         with _plainly(repo_id, "files that arrived are kept"), _quiet_in_a_pipe():
             folder = Path(snapshot_download(repo_id, repo_type="dataset", allow_patterns=patterns))
     except MagBridgeError as error:
@@ -223,15 +239,13 @@ def pull_release(repo_id: str) -> Path:
 @contextmanager
 def _plainly(repo_id: str, outcome: str) -> Iterator[None]:
     """Turn huggingface_hub's errors into one sentence with the fix and the `outcome`, the state that was left."""
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError
 
     try:
         with _without_retries():
             yield
     except MagBridgeError:
         raise
-    except HFValidationError as error:
-        raise MagBridgeError(f"repository {repo_id!r} is not a valid name ({error}): expected USER/NAME") from error
     except (HTTPError, RuntimeError, OSError) as error:
         chain = causes(error)
         answered = next((e for e in chain if isinstance(e, HfHubHTTPError)), None)

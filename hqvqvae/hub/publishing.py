@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from dataset_card.running.hub import Repository
+from dataset_card.running.hub import Repository, require_repo_id
 from dataset_card.storage.output import writing_folder
 
 from ..modeling_hqvqvae import PACKAGED, HQVQVAEModel
@@ -74,7 +74,7 @@ def listing(name_or_path: str, repo_id: str) -> dict[str, int]:
     """Return the files that a push would upload, with their bytes by path, without contacting the Hub.
 
     Raises:
-        MagBridgeError: If the model does not load.
+        MagBridgeError: If the model does not load, or `repo_id` is invalid.
     """
     with _folder(name_or_path, repo_id) as files:
         return {name: path.stat().st_size for name, path in files.items()}
@@ -83,6 +83,7 @@ def listing(name_or_path: str, repo_id: str) -> dict[str, int]:
 @contextmanager
 def _folder(name_or_path: str, repo_id: str) -> Iterator[dict[str, Path]]:
     """Yield the files to publish, by name: weights, configuration, code and card."""
+    require_repo_id(repo_id)
     model = HQVQVAEModel.from_pretrained(name_or_path)
     text = model.card or render_card(model.config.to_dict(), None)
     with tempfile.TemporaryDirectory() as temporary:

@@ -84,6 +84,7 @@ V2 = ("build", "--bridge", "v2", "--upstream", "simulated", "--out", "x")
     (["build", "--out", "x", "--upstream", "published", "--upstream-dir", "nowhere"], ["nowhere", "existing folder"]),
     (["bundle", "nowhere", "--out", "x.zip"], ["nowhere"]),
     (["import", "nowhere.zip", "--out", "x"], ["no such bundle"]),
+    (["push", "nowhere", "--repo", "a/b/c", "--dry-run"], ["repository 'a/b/c': expected USER/NAME", "such as me/"]),
     (["plot", "nowhere", "--out", "x.png"], ["expected a release folder"]),
     (["build", "--out", "/proc/x", "--upstream", "simulated"], ["/proc/x cannot be written", "you may write to"]),
     (["bundle", "nowhere", "--out", "/proc/x.zip"], ["cannot be written"]),

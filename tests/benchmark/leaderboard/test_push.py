@@ -86,7 +86,7 @@ def pushed(hub, push, results):
 
 def test_each_space_is_one_commit_of_what_the_dry_run_lists(hub, push, pushed, results):
     assert pushed == [f"{hub.url}/spaces/{METRIC}", f"{hub.url}/spaces/{SPACE}"]
-    expected = {METRIC: metric_files(), SPACE: leaderboard_files(DATASET, results, ENTRIES)}
+    expected = {METRIC: metric_files(METRIC), SPACE: leaderboard_files(DATASET, results, ENTRIES)}
     of_results = {name for name in expected[SPACE] if name.startswith("benchmark/results/")}
     assert {Path(name).suffix for name in of_results} == {".py", ".json", ".yaml"}, "code, schema and words"
     assert not any(name.startswith("benchmark/results/analysis/") for name in of_results)
@@ -124,8 +124,10 @@ def test_mistakes_in_a_push_are_one_plain_error(push, hub, tmp_path):
     hub.repos["space", "USER/game"] = repo = Repo(private=False)
     repo.commit("main", {"app.py": b"play()"}, "a game")
     mistakes = {
+        "repository 'a/b/c': expected USER/NAME": ("leaderboard", "--repo", "a/b/c", "--data", DATASET, "--dry-run"),
+        "repository 'user/': expected USER/NAME": (*LEADERBOARD[:-1], "user/", "--dry-run"),
         "has other content (app.py": ("leaderboard", "--repo", "USER/game", "--data", DATASET),
-        "expected USER/magbridge_metric": ("metric", "--repo", "USER/other"),
+        "expected USER/magbridge_metric": ("metric", "--repo", "USER/other", "--dry-run"),
         "the leaderboard needs the dataset": ("leaderboard", "--repo", SPACE),
         "no results at": ("leaderboard", "--repo", SPACE, "--data", DATASET, "--results", tmp_path),
     }

@@ -1,12 +1,15 @@
 """Releases pulled from a Hub on the loopback: what is wrong leaves the cache, a broken network is one line."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from dataset_card.errors import MagBridgeError
+from dataset_card.running.hub import require_repo_id
 from tests.hub import LoopbackHub, Repo
 
 ROOT = Path(__file__).parents[3]
@@ -47,6 +50,13 @@ def run(hub, tmp_path):
         )
 
     return run
+
+
+@pytest.mark.parametrize("repo_id", ["a/b/c", "user/", "/x", "../x", "a b/c", "name", "", "user/x.git", "a--b/c"])
+def test_an_id_that_the_hub_refuses_is_named(repo_id):
+    with pytest.raises(MagBridgeError, match=f"^repository {re.escape(repr(repo_id))}: expected USER/NAME .*such as"):
+        require_repo_id(repo_id)
+    require_repo_id("a_b/c.d-e")
 
 
 def cached(tmp_path):

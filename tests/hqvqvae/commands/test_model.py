@@ -128,6 +128,7 @@ def test_evaluate_prints_a_table_and_writes_json(run, tmp_path):
         (("train", "--protocol", "X"), "protocol 'X' is unknown"),
         (("train", "--data", "none.parquet"), "does not exist"),
         (("train", "--epochs", "0"), "epochs=0: expected a positive number"),
+        (("push", "paper", "--repo", "../x", "--dry-run"), "repository '../x': expected USER/NAME"),
         (("evaluate", "--method", "svm"), "method 'svm' is unknown"),
         (("features", "--nasa", "nowhere"), "nowhere does not exist"),
     ],

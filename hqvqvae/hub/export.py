@@ -2,6 +2,8 @@
 
 import copy
 import functools
+import logging
+import warnings
 from pathlib import Path
 
 import torch
@@ -48,16 +50,24 @@ def export_onnx(model: HQVQVAEModel, path: str | Path) -> None:
         bottleneck = exported.bottleneck
         bottleneck.circuit = polynomial(bottleneck.circuit, bottleneck.circuit_weights.detach(), model.config.n_qubits)
     features = exported.feature_mean.expand(3, -1) + exported.feature_std * torch.tensor([[-1.0], [0.0], [1.0]])
+    logging.getLogger("torch.onnx._internal.exporter._registration").addFilter(_concerns_the_model)
     try:
-        program = torch.onnx.export(
-            _Encoder(exported).eval(), (features,), dynamo=True, dynamic_shapes=({0: torch.export.Dim("n")},),
-            input_names=["features"], output_names=["codes", "latents"], verbose=False,
-        )  # fmt: skip
+        with warnings.catch_warnings():  # torch's own use of a class that it deprecates
+            warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
+            program = torch.onnx.export(
+                _Encoder(exported).eval(), (features,), dynamo=True, dynamic_shapes=({0: torch.export.Dim("n")},),
+                input_names=["features"], output_names=["codes", "latents"], verbose=False,
+            )  # fmt: skip
     except ImportError as error:
         raise MagBridgeError(f"ONNX export needs onnx and onnxscript ({error}): pip install onnx onnxscript") from error
     assert program is not None, "`dynamo=True` gives a program"
     with replacing(Path(path)) as temporary:
         program.save(temporary, external_data=False)
+
+
+def _concerns_the_model(record: logging.LogRecord) -> bool:
+    """Drop torch's notes that the operators of torchvision, which no HQ-VQVAE uses, are not installed."""
+    return not record.getMessage().startswith("torchvision is not installed")
 
 
 @torch.no_grad()

@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +15,8 @@ from hqvqvae import HQVQVAEModel, __main__
 from hqvqvae.cells import nasa
 from hqvqvae.cells.features import FEATURES
 from tests.hqvqvae.small import cell_table
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -140,11 +145,13 @@ def test_bad_input_is_one_line_and_exit_code_1(run, tmp_path, arguments, message
     assert not list(tmp_path.iterdir())
 
 
-def test_export_writes_an_encoder_for_other_runtimes(run):
+def test_export_writes_an_encoder_for_other_runtimes_and_one_line(tmp_path):
     import onnxruntime
 
-    code, out, _ = run("export", "paper", "--onnx", "encoder.onnx")
-    assert code == 0 and out == "encoder of paper -> encoder.onnx\n"
-    session = onnxruntime.InferenceSession("encoder.onnx")
+    command = [sys.executable, "-m", "hqvqvae", "export", "paper", "--onnx", "encoder.onnx"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True)  # what a user sees
+    assert (done.returncode, done.stdout, done.stderr) == (0, "encoder of paper -> encoder.onnx\n", "")
+    session = onnxruntime.InferenceSession(tmp_path / "encoder.onnx")
     codes, latents = session.run(None, {"features": np.zeros((3, 10), dtype=np.float32)})
     assert codes.shape == (3,) and latents.shape == (3, 8)

@@ -61,6 +61,8 @@ def export_onnx(model: HQVQVAEModel, path: str | Path) -> None:
     except ImportError as error:
         raise MagBridgeError(f"ONNX export needs onnx and onnxscript ({error}): pip install onnx onnxscript") from error
     assert program is not None, "`dynamo=True` gives a program"
+    for node in program.model.graph:
+        node.metadata_props.pop("pkg.torch.onnx.stack_trace", None)  # with the paths of this machine
     with replacing(Path(path)) as temporary:
         program.save(temporary, external_data=False)
 

@@ -1,5 +1,7 @@
 """`torch.export` and ONNX give the codes of the eager model, on the whole NASA set."""
 
+from pathlib import Path
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -47,3 +49,4 @@ def test_models_without_a_circuit_export_and_other_circuits_are_named(tmp_path):
     with pytest.raises(MagBridgeError, match="ONNX export of ansatz 'reuploading' with 3 qubits"):
         export_onnx(small_model("paper", ansatz="reuploading"), tmp_path / "other.onnx")
     assert not (tmp_path / "other.onnx").exists()
+    assert str(Path(__file__).parents[3]).encode() not in (tmp_path / "model.onnx").read_bytes()

@@ -132,10 +132,9 @@ def r2_of_tables(truth: np.ndarray, prediction: np.ndarray, cell_ids: np.ndarray
     out = {}
     for table in np.unique(tables[tables != ""]).tolist():
         y, p = truth[tables == table], prediction[tables == table]
-        spread = ((y - y.mean()) ** 2).sum()
-        if not spread > 0:
+        if not y.max() > y.min():
             return {}
-        out[table] = float(1 - ((y - p) ** 2).sum() / spread)
+        out[table] = float(1 - ((y - p) ** 2).sum() / ((y - y.mean()) ** 2).sum())
     return out
 
 

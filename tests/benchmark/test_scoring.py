@@ -78,6 +78,7 @@ T1, T2, T3, T4 = TASKS
         (T1, [1.0, 2.0], ["a", "b"], None, "expected one number per row"),
         (T1, [1.0, 2.0], [[1.0], [2.0]], None, "shape"),
         (T1, [1.0, 1.0], [1.0, 2.0], None, "R2 is undefined"),
+        (T1, [0.1, 0.1, 0.1], [0.1, 0.1, 0.2], None, "R2 is undefined"),  # their mean is not quite 0.1
         (T1, [], [], None, "no rows to score"),
         (T2, ["reuse"], ["resue"], None, "unknown label 'resue'"),
         (T2, ["reuse"], [1.0], None, "class numbers and probabilities are not labels"),
@@ -217,6 +218,12 @@ def test_r2_by_table_is_the_mean_of_scikit_learns_over_tables():
 def test_r2_by_table_needs_several_tables(cells):
     truth = np.array([0.7, 0.8, 0.9])
     assert "r2_by_table" not in score(TASKS[0], truth, truth, cell_ids=np.array(cells))
+
+
+def test_a_table_of_one_soh_gives_no_r2_by_table():
+    cells = np.array([f"LFP-35Ah-{i:03d}" for i in range(3)] + [f"NMC-2Ah-{i:03d}" for i in range(3)])
+    truth = np.array([0.1, 0.1, 0.1, 0.7, 0.8, 0.9])  # the mean of the first three is not quite 0.1
+    assert "r2_by_table" not in score(TASKS[0], truth, truth, cell_ids=cells)
 
 
 def test_the_median_of_places_is_resampled_by_cell():

@@ -195,7 +195,8 @@ def cross_validate(
         of its battery, Regime-B rows as often as their pseudo-cell was held out (v1: two or three times; v2: once).
 
     Raises:
-        MagBridgeError: As in `evaluate_model`; also if there are fewer than two folds or more folds than batteries.
+        MagBridgeError: As in `evaluate_model`; also if there are fewer than two folds or more folds than batteries, or
+            a fold cannot be scored, because all its rows have one SOH.
     """
     model = _for_task(as_model(model), get_task(task))
     data = as_task_data(task, data, split)
@@ -214,6 +215,11 @@ def cross_validate(
     held_out = [np.isin(rows.battery_ids, fold) for fold in battery_folds(rows.battery_ids, folds)]
     draws = []
     for fold, test in enumerate(held_out):
+        try:  # before hours of fits
+            score(data.task, rows.target[test], rows.target[test])
+        except MagBridgeError as error:
+            batteries = ", ".join(np.unique(rows.battery_ids[test]).tolist())
+            raise refused("fold_scores", fold=fold, folds=len(held_out), batteries=batteries, error=error) from error
         next_fold = held_out[(fold + 1) % len(held_out)] & ~test if asks_validation else np.zeros(len(rows), bool)
         train = ~test & ~next_fold
         clean = None

@@ -99,6 +99,20 @@ def test_cross_validation_holds_out_every_cell_once(release, recorder):
         cross_validate("t3", recorder, data, folds=40)
 
 
+def test_a_fold_of_one_soh_is_named_before_anything_is_fitted(release, recorder):
+    data = load_task("t1", release)
+    battery = str(data.train.battery_ids[0])
+    subsets = [
+        dataclasses.replace(rows, target=np.where(rows.battery_ids == battery, 0.8, rows.target))
+        for rows in data.subsets()
+    ]
+    data = dataclasses.replace(data, **dict(zip(("train", "validation", "test"), subsets, strict=True)))
+    folds = len(np.unique(np.concatenate([rows.battery_ids for rows in subsets])))
+    with pytest.raises(MagBridgeError, match=rf"fold \d+ of {folds} \({battery}\) cannot be scored .*R2.*folds=2"):
+        cross_validate("t1", recorder, data, folds=folds)
+    assert Recorder.seen == []
+
+
 @pytest.mark.parametrize("pseudo", [0, 3, 7, 100])
 def test_pseudo_cells_are_all_held_out_and_some_in_every_fold(pseudo):
     cells = np.array([*(f"LFP-{i:03d}" for i in range(30)), *(f"regimeB_{i:03d}" for i in range(pseudo))])

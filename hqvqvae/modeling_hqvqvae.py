@@ -373,8 +373,8 @@ class HQVQVAEModel(PreTrainedModel):
         for inside in ("last", "model"):  # the folder of a training run or a discovery run
             if not (Path(name_or_path) / "config.json").exists() and (Path(name_or_path) / inside).is_dir():
                 name_or_path = Path(name_or_path) / inside
-        folder = Path(name_or_path)
-        if (folder / "config.json").is_file() and not any(folder.glob("*.safetensors")):
+        folder = Path(name_or_path) / (kwargs.get("subfolder") or "")
+        if folder.is_dir() and not any(folder.glob("*.safetensors")):
             others = ", ".join(sorted(path.name for path in folder.glob("*.bin"))) or "no weights"
             expected = "weights written by `save_pretrained`; a pickle could run code and is never read"
             raise HQVQVAEError(f"{folder} has {others} and no {WEIGHTS}; expected {expected}")
@@ -386,7 +386,9 @@ class HQVQVAEModel(PreTrainedModel):
             model, info = super().from_pretrained(name_or_path, *args, **kwargs)
         except HQVQVAEError:
             raise
-        except _DAMAGE as error:
+        except (*_DAMAGE, OSError) as error:
+            if isinstance(error, OSError) and not folder.is_dir():
+                raise
             why = str(error).split("\n")[0]
             raise HQVQVAEError(
                 f"{name_or_path} is not an HQ-VQVAE that can be loaded: {why}; download or export it again"

@@ -228,6 +228,19 @@ def test_pickled_weights_are_named_and_never_read(tmp_path):
         HQVQVAEModel.from_pretrained(tmp_path)
 
 
+def test_a_folder_that_is_no_model_is_named_with_what_is_expected(tmp_path):
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(
+        HQVQVAEError, match=r"notes has no weights and no model\.safetensors; expected weights written by"
+    ):
+        HQVQVAEModel.from_pretrained(tmp_path / "notes")
+    small_model().save_pretrained(tmp_path / "inner" / "part")
+    assert HQVQVAEModel.from_pretrained(tmp_path / "inner", subfolder="part").config.codebook_size == 5
+    (tmp_path / "inner" / "part" / "config.json").write_text("{")
+    with pytest.raises(HQVQVAEError, match=r"can be loaded: .*config\.json.* JSON file.*; download or export it"):
+        HQVQVAEModel.from_pretrained(tmp_path / "inner" / "part")
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_one_clear_error(dtype, tmp_path):
     small_model().save_pretrained(tmp_path)

@@ -50,7 +50,8 @@ def leaderboard_files(
         submissions: Dataset on the Hub to which checked submissions are proposed if the Space has a token.
 
     Raises:
-        MagBridgeError: If `dataset_id` or `submissions` is no id of the Hub, or results or an entry missing or invalid.
+        MagBridgeError: If `dataset_id` or `submissions` is not an id of the Hub, or if a results file or an entry is
+            missing or invalid.
     """
     if Path(dataset_id).exists():
         raise refused("no_dataset_id", dataset_id=dataset_id)

@@ -407,8 +407,10 @@ def _read(
         # The star after the record split: files of one chemistry have its name there.
         found = sorted(folder.glob(atom_path(provenance, *((subset, "*") if by_primary else ("*", f"{subset}*")))))
         if not found:
-            tasks, where = ", ".join(task.id for task in tasks_in(folder)), {"subset": subset, "split": split}
-            raise refused("no_rows_in_subset", folder=folder, provenance=provenance, tasks=tasks, **where)
+            tasks = ", ".join(task.id for task in tasks_in(folder))
+            raise refused(
+                "no_rows_in_subset", folder=folder, provenance=provenance, subset=subset, split=split, tasks=tasks
+            )
         paths += found
     table = pa.concat_tables([_columns(path, columns) for path in paths])
     for target in targets:

@@ -145,6 +145,7 @@ def test_bad_input_is_one_line_and_exit_code_1(run, tmp_path, arguments, message
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.gate
 def test_export_writes_an_encoder_for_other_runtimes_and_one_line(tmp_path):
     import onnxruntime
 

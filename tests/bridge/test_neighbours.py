@@ -22,6 +22,7 @@ def test_two_writers_of_one_folder_and_two_readers_with_one_cache(tiny_release, 
     environment = os.environ | {"MAGBRIDGE_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
     writer = [sys.executable, "-m", "bridge", "import", str(bundle), "--out", str(out)]
     assert subprocess.run(writer, env=environment, cwd=ROOT, capture_output=True).returncode == 0
+    writer.append("--replace")
     commands = [writer, writer, *([sys.executable, "-c", READER, str(folder)] for folder in (out, tiny_release))] * 2
     processes = [
         subprocess.Popen(command, env=environment, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

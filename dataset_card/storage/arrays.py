@@ -1,5 +1,6 @@
 """Signals of a release as one numpy array."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
@@ -19,9 +20,10 @@ def signals(data) -> np.ndarray:
             `pandas.DataFrame`.
 
     Returns:
-        Contiguous float64 array. v1, v2 and measured scans: shape (n, 100, 6) in nT, channels in release order. v3,
-        whose channels differ in length: shape (n, 681), one channel after another (see `spans`), `voltage` in V and
-        the others in nT. For a single row, the first axis is omitted.
+        Contiguous float64 array, or float32 for a `pyarrow.Table` of float32. v1, v2 and measured scans: shape
+        (n, 100, 6) in nT, channels in release order. v3, whose channels differ in length: shape (n, 681), one
+        channel after another (see `spans`), `voltage` in V and the others in nT. For a single row, the first axis
+        is omitted.
 
     Raises:
         MagBridgeError: If a channel is missing, contains nulls or has the wrong length.
@@ -33,19 +35,20 @@ def signals(data) -> np.ndarray:
     """
     if isinstance(data, Mapping) and not any(hasattr(value, "column_names") for value in data.values()):
         return _stacked(data, lambda name, field: _of_batch(data[name], field))
-    if hasattr(data, "iter") and hasattr(data, "features"):  # a stream
-        return np.concatenate([signals(batch) for batch in data.iter(1000)])
+    if hasattr(data, "iter") and hasattr(data, "features"):  # a dataset or a stream; torch would round to float32
+        tables = data.with_format("arrow").iter(1000)
+        batches = [_stacked(table.column_names, functools.partial(_without_null, table)) for table in tables]
+        return np.concatenate(batches or [signals(dict.fromkeys(data.features or (), []))])
     if isinstance(data, list | tuple) and data and isinstance(data[0], Mapping):
         return np.stack([signals(row) for row in data])
     if type(data).__name__ == "DataFrame":
         return _stacked(data, lambda name, field: _of_batch(data[name].tolist(), field))
-    table, rows = _table_of(data)
-
-    def column(name: str, field: Field) -> np.ndarray:
-        values = _fixed_lists(table[name], field)
-        return values if rows is None else values[rows]
-
-    return _stacked(table.column_names, column)
+    if not isinstance(data, pa.Table):
+        raise MagBridgeError(
+            f"cannot read signals from {type(data).__name__}: expected a datasets.Dataset or a "
+            "pyarrow.Table; pick one split of a DatasetDict, such as dataset['train']"
+        )
+    return _stacked(data.column_names, lambda name, field: _fixed_lists(data[name], field))
 
 
 def _stacked(names: Iterable[str], column: Callable[[str, Field], np.ndarray]) -> np.ndarray:
@@ -104,27 +107,18 @@ def place_of(edition: Edition, at: tuple[int, ...]) -> tuple[str, int]:
     return next((name, int(at[0]) - span.start) for name, span in spans(edition).items() if at[0] < span.stop)
 
 
-def _table_of(dataset) -> tuple[pa.Table, np.ndarray | None]:
-    """Return the Arrow table of a dataset, and the indices of the rows that the dataset shows (None: all)."""
-    if isinstance(dataset, pa.Table):
-        return dataset, None
-    data = getattr(dataset, "data", None)
-    table = getattr(data, "table", None)
-    if not isinstance(table, pa.Table):
-        raise MagBridgeError(
-            f"cannot read signals from {type(dataset).__name__}: expected a datasets.Dataset or a "
-            "pyarrow.Table; pick one split of a DatasetDict, such as dataset['train']"
-        )
-    indices = dataset._indices  # set by select(), shuffle() and filter(); no public accessor exists
-    return table, None if indices is None else indices.column(0).to_numpy()
+def _without_null(table: pa.Table, name: str, field: Field) -> np.ndarray:
+    return _of_batch(_fixed_lists(table[name], field), field)
 
 
 def _fixed_lists(column: pa.ChunkedArray, field: Field) -> np.ndarray:
     if column.null_count:
         raise MagBridgeError(f"{column.null_count} null signals in column {field.name}: expected none")
-    if not (pa.types.is_fixed_size_list(column.type) and column.type.list_size == field.length):
+    single = getattr(column.type, "value_type", None) == pa.float32()  # v3's models are scored on its own precision
+    try:
+        whole = column.combine_chunks().cast(pa.list_(pa.float32() if single else pa.float64(), field.length))
+    except pa.ArrowException as error:
         raise MagBridgeError(
-            f"column {field.name} has type {column.type}: expected fixed_size_list of {field.length} {field.dtype}"
-        )
-    whole = column.combine_chunks()  # does not copy a single chunk
+            f"column {field.name} has type {column.type}: expected {field.length} numbers in each row ({error})"
+        ) from error
     return whole.flatten().to_numpy(zero_copy_only=False).reshape(-1, field.length)

@@ -22,7 +22,24 @@ def test_a_table_a_dataset_and_a_selection_of_it(rows):
     dataset = datasets.Dataset(table(rows))
     assert np.array_equal(signals(table(rows)), rows) and np.array_equal(signals(dataset), rows)
     assert np.array_equal(signals(dataset.select([4, 1])), rows[[4, 1]])
-    assert signals(table(rows[:0])).shape == (0, T, 6)
+    for none in (table(rows[:0]), dataset.select([]), dataset.to_iterable_dataset().take(0)):
+        assert signals(none).shape == (0, T, 6)
+
+
+@pytest.mark.parametrize("kind", ["numpy", "torch", "pandas"])
+def test_a_format_changes_no_bit_of_the_signals(rows, kind):
+    dataset = datasets.Dataset(table(rows)).with_format(kind)
+    assert np.array_equal(signals(dataset), rows)
+    assert np.array_equal(signals(dataset.to_iterable_dataset().with_format(kind)), rows)
+
+
+def test_lists_of_any_length_are_read_and_tables_keep_float32(rows):
+    small = rows.astype(np.float32)
+    lists = pa.table(
+        {name: pa.array(small[:, :, c].tolist(), pa.list_(pa.float32())) for c, name in enumerate(CHANNELS)}
+    )
+    for found, kind in ((signals(lists), np.float32), (signals(datasets.Dataset(lists)), np.float64)):
+        assert found.dtype == kind and np.array_equal(found, small)
 
 
 def test_batches_rows_frames_and_streams(rows):
@@ -66,5 +83,8 @@ def test_what_has_no_signals_is_named(rows):
         signals(table(rows).drop_columns(["B_s2C6"]))
     with pytest.raises(MagBridgeError, match="DatasetDict: expected a datasets.Dataset"):
         signals(datasets.DatasetDict({"train": datasets.Dataset(table(rows))}))
-    with pytest.raises(MagBridgeError, match="B_s1Y has type list"):
-        signals(table(rows).set_column(0, "B_s1Y", pa.array(rows[:, :, 0].tolist())))
+    for wrong in (rows[:, :99, 0].tolist(), ["x"] * 5):
+        with pytest.raises(MagBridgeError, match="B_s1Y has type .*expected 100 numbers in each row"):
+            signals(table(rows).set_column(0, "B_s1Y", pa.array(wrong)))
+    with pytest.raises(MagBridgeError, match="null signals in column B_s2Y"):
+        signals(datasets.Dataset(table(np.where(np.arange(6) == 2, np.nan, rows))))

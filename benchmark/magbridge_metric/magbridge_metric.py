@@ -77,8 +77,9 @@ class MagbridgeMetric(evaluate.Metric):
         return super().add_batch(**rows, **kwargs)
 
     def add(self, *, prediction=None, reference=None, **kwargs):
-        """Add one row."""
-        return self.add_batch(predictions=[prediction], references=[reference], **kwargs)
+        """Add one row; `evaluate.combine` names its values as `add_batch` does."""
+        row = {"predictions": prediction, "references": reference, **kwargs}
+        return self.add_batch(**{name: [value] for name, value in row.items()})
 
     def _compute(self, predictions, references, scores=None):
         added, self._scores = self._scores, None

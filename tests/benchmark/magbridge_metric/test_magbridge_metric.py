@@ -35,10 +35,14 @@ out["tensor"] = metric.compute(predictions=torch.tensor(prediction, dtype=torch.
 for p, t in zip(prediction, truth):
     metric.add(prediction=p, reference=t)
 out["one by one"] = metric.compute()
+both = evaluate.combine([evaluate.load(sys.argv[2], "t1")])
+for p, t in zip(prediction, truth):
+    both.add(prediction=p, reference=t)
+out["combined"] = both.compute()
 metric = evaluate.load(sys.argv[2], "t2")
 truth, prediction, scores = cases["t2"]
-for rows in (slice(None, 7), slice(7, None)):
-    metric.add_batch(predictions=prediction[rows], references=truth[rows], scores=scores[rows])
+metric.add_batch(predictions=prediction[1:], references=truth[1:], scores=scores[1:])
+metric.add(prediction=prediction[0], reference=truth[0], scores=scores[0])
 out["in batches"] = metric.compute()
 again = metric.compute(predictions=prediction, references=truth)
 out["scores are of one computation"] = "roc_auc" in again
@@ -113,7 +117,8 @@ def test_batches_bring_their_scores(outcome):
 
 
 def test_takes_tensors_arrays_and_single_rows(outcome):
-    assert outcome["values"]["tensor"] == outcome["values"]["one by one"] == outcome["values"]["t1"]
+    for kind in ("tensor", "one by one", "combined"):
+        assert outcome["values"][kind] == outcome["values"]["t1"], kind
 
 
 def test_rejects_what_it_cannot_score(outcome):
@@ -137,5 +142,11 @@ def test_space_metadata_points_at_its_files():
     front = yaml.safe_load((FOLDER / "README.md").read_text(encoding="utf-8").split("---")[1])
     assert front["sdk"] == "gradio" and {"evaluate", "metric"} <= set(front["tags"])
     assert (FOLDER / front["app_file"]).is_file()
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for task in TASKS:
+        (row,) = re.findall(rf"^\|.*`{task.id}`.*$", text, re.M)
+        recalls = {f"recall_{label}" for label in task.labels}
+        names = {m.name for m in task.metrics if not m.needs_rows} - recalls
+        assert {*names, *task.labels} <= set(re.findall(r"`(\w+)`", row)), task.id
     required = {line.partition(">")[0] for line in (FOLDER / "requirements.txt").read_text().split()}
     assert required == {"evaluate", "datasets", "numpy", "gradio"}

@@ -14,9 +14,10 @@ import yaml
 
 import benchmark
 from benchmark.scoring import score
-from benchmark.tasks import TASKS
+from benchmark.tasks import BY_ID
 
 FOLDER = Path(benchmark.__file__).with_name("magbridge_metric")
+TASKS = [task for task in BY_ID.values() if task.id != "t6"]  # whose values are pairs
 
 SCRIPT = """
 import json, sys
@@ -143,7 +144,7 @@ def test_space_metadata_points_at_its_files():
     assert front["sdk"] == "gradio" and {"evaluate", "metric"} <= set(front["tags"])
     assert (FOLDER / front["app_file"]).is_file()
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    for task in TASKS:
+    for task in BY_ID.values():
         (row,) = re.findall(rf"^\|.*`{task.id}`.*$", text, re.M)
         recalls = {f"recall_{label}" for label in task.labels}
         names = {m.name for m in task.metrics if not m.needs_rows} - recalls

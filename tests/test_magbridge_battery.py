@@ -7,6 +7,7 @@ import datasets
 import numpy as np
 import pytest
 from datasets import load_dataset
+from huggingface_hub import metadata_load
 
 import magbridge_battery
 from benchmark.tasks import get_task
@@ -253,6 +254,10 @@ def test_mistakes_are_answered_with_what_is_possible(published_release):
 @pytest.mark.parametrize("config", [config.name for config in V3.configs])
 def test_every_configuration_of_v3_loads_plain_and_through_the_front_door(v3_release, config):
     plain = load_dataset(str(v3_release), config)
+    (declared,) = [
+        each for each in metadata_load(v3_release / "README.md")["dataset_info"] if each["config_name"] == config
+    ]
+    assert 0.75 < declared["dataset_size"] / plain["train"].info.dataset_size < 1.1
     loaded = magbridge_battery.load(config, release=v3_release)
     for split, subset in plain.items():
         assert tuple(subset.column_names) == V3.config(config).columns == tuple(loaded[split].column_names)

@@ -28,8 +28,8 @@ REPOSITORY = "https://github.com/SakthiGs/MagBridge-Battery"
 PUBLISHED = "2026"
 """Year of the paper and of the published releases."""
 
-VALUE_BYTES = 8
-"""Bytes in memory of one number, also used for a label: the sizes in the header are only informative."""
+VALUE_BYTES = {"float32": 4}
+"""Bytes in memory of one value, else 8, also for a label: the sizes in the header are only informative."""
 
 TAGS = (
     "tabular", "timeseries", "battery", "lithium-ion", "magnetometry", "state-of-health", "anomaly-detection",
@@ -245,7 +245,7 @@ def info_entry(
     import datasets
 
     splits = datasets.splits.SplitDict()
-    row_bytes = sum(VALUE_BYTES * (field.length or 1) for field in fields)
+    row_bytes = sum(VALUE_BYTES.get(field.dtype, 8) * (field.length or 1) for field in fields)
     download_size = 0
     for split, globs in patterns.items():
         found = _matching(globs, sizes)

@@ -22,6 +22,10 @@ _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = ["METRIC", *_HOMES]
 
 
+def __dir__():
+    return {*globals(), *__all__}
+
+
 def __getattr__(name: str):
     """Load a name's module only when the name is used, so that commands can handle signals before the slow imports."""
     if name not in _HOMES:

@@ -18,6 +18,10 @@ _HOMES = {
 }
 
 
+def __dir__():
+    return {*globals(), *__all__}
+
+
 def __getattr__(name: str):
     """Import numba and pandas only when a name that needs them is used, so that a command can be interrupted early."""
     if name not in _HOMES:

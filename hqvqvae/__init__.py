@@ -11,6 +11,10 @@ _PUBLIC = {
 __all__ = list(_PUBLIC)
 
 
+def __dir__():
+    return {*globals(), *__all__}
+
+
 def __getattr__(name: str):
     """Load torch, transformers or pandas only when a name that needs them is used.
 

@@ -1,6 +1,7 @@
 """The direction of dependencies, between packages and inside them, and what an import may load."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -158,6 +159,12 @@ def test_imports_are_light(package):
 
 def own_test(path: Path) -> Path:
     return ROOT / "tests" / path.relative_to(ROOT).with_name(f"test_{path.stem.strip('_')}.py")
+
+
+@pytest.mark.parametrize("package", ["benchmark", "bridge", "hqvqvae"])
+def test_a_shell_completes_every_public_name(package):
+    module = importlib.import_module(package)
+    assert set(module.__all__) <= set(dir(module))
 
 
 def test_tests_mirror_the_source():

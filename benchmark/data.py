@@ -134,6 +134,8 @@ class Subset:
         scored on them, but scores cannot be resampled by battery and rows cannot be dealt into folds.
         """
 
+        dataset = dataset if isinstance(dataset, pa.Table) else dataset.with_format(None)  # torch rounds to float32
+
         def column(name: str) -> np.ndarray:
             if name not in dataset.column_names:
                 raise MagBridgeError(f"no column {name}: expected sample_id, {' and '.join(targets)}, and the channels")
@@ -348,7 +350,7 @@ def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData
         return data
     if isinstance(data, (str, Path)):
         return load_task(task, data, split)
-    if isinstance(data, Mapping) and {"train", "test"} <= set(data):
+    if isinstance(data, Mapping) and {"train", "test"} <= set(data) and hasattr(data["train"], "__len__"):
         subsets = {s: Subset.of(data[s], *task.targets) for s in SPLITS if s in data}
         info = replace(IN_MEMORY, bridge_version=_version(data["train"]))
         return TaskData(task, subsets["train"], subsets.get("validation"), subsets["test"], split, info)

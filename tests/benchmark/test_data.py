@@ -79,6 +79,9 @@ def test_reads_a_dataset_dict(release, tmp_path):
     files = {s: [str(p) for p in sorted(release.glob(f"data/clean/by-cell-{s}/*.parquet"))] for s in ("train", "test")}
     dataset = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path))
     data = as_task_data("t1", dataset)
+    np.testing.assert_array_equal(as_task_data("t1", dataset.with_format("torch")).test.target, data.test.target)
+    with pytest.raises(MagBridgeError, match="cannot read rows from IterableDatasetDict: .*not streamed"):
+        as_task_data("t1", datasets.load_dataset("parquet", data_files=files, streaming=True))
     whole = load_task("t1", release)
     assert data.validation is None and data.dataset.digest is None
     order = np.argsort(data.test.sample_ids)

@@ -79,7 +79,10 @@ def load(
     remark = unpublished(manifest["dataset_digest"], manifest["bridge_version"], manifest.get("master_seed"))
     if remark is not None:
         LOG.info(f"note: {remark}")
-    loaded = datasets.load_dataset(str(folder), name, streaming=streaming)
+    try:
+        loaded = datasets.load_dataset(str(folder), name, streaming=streaming)
+    except datasets.exceptions.DataFilesNotFoundError as error:  # its checksums are valid, so the files are there
+        raise MagBridgeError(f"{folder}: `datasets` reads *, ? and [] as patterns; rename the folder") from error
     if split is not None:
         for other in loaded.keys() - _splits_of(split):
             del loaded[other]
@@ -182,7 +185,8 @@ def release_folder(
         folder = _imported(Path(release))
     else:
         raise MagBridgeError(
-            f"{release}: no such release; expected a release folder or a bundle; omit `release` to build one"
+            f"{release}: no such release; expected a release folder or a bundle; omit `release` to build one, "
+            "or read one on the Hub with datasets.load_dataset"
         )
     bundle.check_checksums(folder)
     checked_digest(folder)

@@ -247,8 +247,16 @@ def test_mistakes_are_answered_with_what_is_possible(published_release):
         magbridge_battery.load("by_cell", release=published_release)
     with pytest.raises(MagBridgeError, match="split 'val' of by_cell_primary: expected one of train, validation, test"):
         magbridge_battery.load(split="val", release=published_release)
-    with pytest.raises(MagBridgeError, match="no such release"):
+    with pytest.raises(MagBridgeError, match="no such release.*datasets.load_dataset"):
         magbridge_battery.load(release="nowhere")
+
+
+def test_a_path_that_datasets_takes_for_a_pattern_is_named(tiny_release, tmp_path):
+    folder = shutil.copytree(tiny_release, tmp_path / "Zürich (1)" / "magbridge-battery")
+    assert magbridge_battery.load("t4", "test", release=folder).num_rows
+    folder = folder.parent.rename(tmp_path / "[1]") / folder.name
+    with pytest.raises(MagBridgeError, match="as patterns; rename the folder"):
+        magbridge_battery.load("t4", "test", release=folder)
 
 
 @pytest.mark.parametrize("config", [config.name for config in V3.configs])

@@ -80,7 +80,8 @@ def evaluate_model(
     Args:
         task: Task or its id.
         model: A `Model`, an object with `fit` and `predict`, or a function of signals (see `benchmark.models`).
-        data: `TaskData`, a release folder or Hub id, or a mapping of subset name to dataset.
+        data: `TaskData`, a release folder or Hub id, or a mapping of subset name to dataset, the order of whose rows
+            decides the draws: only a folder or Hub id repeats a filed score exactly.
         split: Split to read if `data` is a release.
         sampling: `rows` (the published protocol: 80 % of the training rows per seed), `cells` (80 % of the
             training batteries, stricter) or `full`; the model's own by default.

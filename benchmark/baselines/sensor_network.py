@@ -65,6 +65,7 @@ class SensorNetwork(SequenceModel):
             clean: Rows of healthy training cells, whose spread sets the scale of readings.
         """
         healthy = view(clean.signals, self.name)
+        self.n_features_ = healthy.shape[1]
         of = level(channels(healthy, self.name))
         self.border = border(of)
         self.metrics, self.scales = [], []

@@ -85,7 +85,8 @@ def reported(result: Result) -> str:
 def yardsticks_of(board: Board) -> list[tuple[str, ...]]:
     """Return the yardsticks of a board, one line each: name, meaning, score, its interval, and the score per visit.
 
-    The first is the best constant prediction; the last before the ceiling is the best magnetic readout.
+    The first is the best constant prediction; the last are ceilings. Beside models without magnetometry, which only v1
+    and v2 have, the first entry stands for the signals; v3's entries also read the terminal voltage.
     """
     task = get_task(board.task)
     lines: list[tuple[str, ...]] = [("chance", "the best constant prediction", f"{task.chance:.3f}", "", "")]
@@ -93,10 +94,11 @@ def yardsticks_of(board: Board) -> list[tuple[str, ...]]:
         return lines
     nulls = [result for result in board.yardsticks if result.protocol == "null"]
     lines += [_yardstick(result, result.model, result.description) for result in nulls]
-    best = board.entries[0].result
-    lines.append(_yardstick(best, "magnetics", f"the first entry, {best.model}: signals only"))
+    if nulls:
+        best = board.entries[0].result
+        lines.append(_yardstick(best, "magnetics", f"the first entry, {best.model}: signals only"))
     ceilings = [result for result in board.yardsticks if result.protocol == "ceiling"]
-    return lines + [_yardstick(r, "ceiling", f"a lower estimate: {r.description}") for r in ceilings]
+    return lines + [_yardstick(r, "ceiling", r.description) for r in ceilings]
 
 
 def _yardstick(result: Result, name: str, meaning: str) -> tuple[str, ...]:

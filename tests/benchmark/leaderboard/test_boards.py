@@ -9,7 +9,7 @@ from rich.console import Console
 
 from benchmark.data import DatasetInfo
 from benchmark.leaderboard.boards import leaderboard
-from benchmark.leaderboard.texts import print_table, texts_of, to_markdown
+from benchmark.leaderboard.texts import print_table, texts_of, to_markdown, yardsticks_of
 from benchmark.results import SHIPPED, Result, Run, read_results
 from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT
 from dataset_card.contract.schema import MASTER_SEED
@@ -155,3 +155,15 @@ def test_a_ceiling_is_never_ranked():
     ceiling = dataclasses.replace(STRONG, model="fresh-rows", protocol="ceiling")
     assert [e.result.model for board in leaderboard([WEAK, ceiling]) for e in board.entries] == ["weak"]
     assert leaderboard([ceiling]) == []
+
+
+def test_signals_stand_beside_models_without_magnetometry_only(shipped):
+    """Entries of v3 read the terminal voltage too, so none of them stands for the signals."""
+    assert "magnetics" in [line[0] for board in shipped for line in yardsticks_of(board)]
+    filed = read_results(SHIPPED / "v3")
+    lines = [line for board in leaderboard(filed) for line in yardsticks_of(board)]
+    assert {line[0] for line in lines} == {"chance", "ceiling"}
+    assert all(line[1].count("lower estimate") == (line[0] == "ceiling") for line in lines)
+    values = {"terminals": 33, "magnetics": 648}
+    read = {(view, r.n_features) for r in filed for view in values if r.model.endswith(view) and r.n_features}
+    assert read and all(count <= values[view] for view, count in read)

@@ -282,9 +282,7 @@ def _csv(file: Path, channels: ChannelMap, most: int) -> tuple[pa.Table, int]:
     names = list(layout.names)
     if repeated := [name for name in names if name and names.count(name) > 1]:
         raise faulty("column_twice", name=repeated[0], where=f"row {layout.header + 1}", file=file)
-    read = pa.csv.ReadOptions(
-        use_threads=False, skip_rows=layout.header + 1, column_names=names, encoding=layout.encoding
-    )
+    read = pa.csv.ReadOptions(use_threads=False, skip_rows=layout.lines, column_names=names, encoding=layout.encoding)
     kinds = {"scan_id": pa.string()}
     convert = pa.csv.ConvertOptions(
         null_values=NULLS, strings_can_be_null=True, decimal_point=layout.decimal, column_types=kinds
@@ -296,7 +294,7 @@ def _csv(file: Path, channels: ChannelMap, most: int) -> tuple[pa.Table, int]:
         line = re.search(r"Row #(\d+)", reason)
         where = f"row {line[1]}" if line else ""
         raise faulty("csv_unreadable", reason=reason, where=where, file=file) from error
-    return table, layout.header + 2
+    return table, layout.header + 2 + bool(layout.units)
 
 
 def _csv_numbers(file: Path, name: str, column: pa.ChunkedArray, first_row: int) -> np.ndarray:

@@ -2,8 +2,10 @@
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -47,6 +49,7 @@ class Layout:
     Attributes:
         names: Column names.
         header: Row of the names, counted from 0.
+        lines: Number of lines above the first row of values; more than rows if a cell spans several.
         separator: Separator of columns.
         decimal: Decimal sign.
         encoding: Name of the encoding for `codecs`.
@@ -55,6 +58,7 @@ class Layout:
 
     names: tuple[str, ...]
     header: int
+    lines: int
     separator: str
     decimal: str
     encoding: str
@@ -157,21 +161,22 @@ def text_layout(path: Path, fields: Sequence[InputField], mapped: ColumnMap, str
     with open(path, "rb") as file:
         data = file.read(HEAD_BYTES)
     encoding = _encoding(data, strict)
-    lines = codecs.getincrementaldecoder(encoding)("replace").decode(data).splitlines()
-    if len(data) == HEAD_BYTES and len(lines) > 1:
-        lines.pop()  # may be incomplete
-    if not any(line.strip() for line in lines):
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(data)
+    if not text.strip():
         raise fault("an empty file", "column names and rows", "export it again")
-    if (longest := max(map(len, lines))) > LONGEST_LINE:
+    if (longest := max(map(len, text.splitlines()))) > LONGEST_LINE:
         limit = f"at most {LONGEST_LINE:,}"
         raise fault(f"a line of {longest:,} characters", limit, "export the table with one row per line")
-    header, separator = _header(lines, fields, mapped)
-    if "\0" in lines[header]:
+    records = {each: _records(text, each, whole=len(data) < HEAD_BYTES) for each in SEPARATORS}
+    header, separator = _header(records, fields, mapped)
+    (row, end), *below = records[separator][header : header + 50] or [([], 0)]
+    if any("\0" in name for name in row):
         raise fault("NUL characters in the text", "UTF-8", "save it as 'CSV UTF-8'", f"row {header + 1}")
-    names = tuple(name.strip().removeprefix("\ufeff") for name in _split(lines[header].lstrip("#~ "), separator))
-    decimal = "." if separator == "," else _decimal(lines[header + 1 : header + 50], separator)
-    under = _split(lines[header + 1], separator) if header + 1 < len(lines) else []
-    return Layout(names, header, separator, decimal, encoding, units_row(names, under, fields, mapped))
+    row = [*(name.lstrip("#~ ") for name in row[:1]), *row[1:]]
+    names = tuple(name.strip().removeprefix("\ufeff") for name in row)
+    decimal = "." if separator == "," else _decimal([row for row, _ in below])
+    units = units_row(names, below[0][0], fields, mapped) if below else ()
+    return Layout(names, header, below[0][1] if units else end, separator, decimal, encoding, units)
 
 
 def units_row(
@@ -204,32 +209,41 @@ def _encoding(data: bytes, strict: bool) -> str:
     return "utf-8"
 
 
-def _split(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line], delimiter=separator), [])
+def _records(text: str, separator: str, whole: bool) -> list[tuple[list[str], int]]:
+    """Return the rows of a text, each with the number of its last line; without the last row of part of a text."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    rows: list[tuple[list[str], int]] = []
+    with suppress(csv.Error):  # a quotation mark that is not closed: told when the rows are read
+        rows.extend((row, reader.line_num) for row in reader)
+    return rows if whole else rows[:-1] or rows
 
 
-def _header(lines: list[str], fields: Sequence[InputField], mapped: ColumnMap) -> tuple[int, str]:
+def _header(
+    records: Mapping[str, list[tuple[list[str], int]]], fields: Sequence[InputField], mapped: ColumnMap
+) -> tuple[int, str]:
     """Return the row of the names and the separator: the first row that names the most fields."""
-    first = next((i for i, line in enumerate(lines) if line.strip() and line[0] != "#"), 0)
-    rows: Sequence[int] = range(min(len(lines), MAX_HEADER_ROW))
-    if mapped.header is not None:
-        if mapped.header > len(lines):
-            found, fix = f"row {mapped.header} of {len(lines)}", "correct the header's row"
-            raise fault(found, "the row of the column names", fix, "header", mapped.file)
-        rows = [mapped.header - 1]
-    best = (0, first if mapped.header is None else rows[0], "")
-    for row in rows:
-        for separator in SEPARATORS:
-            if separator in lines[row]:
-                count = recognised(_split(lines[row].lstrip("#~ "), separator), fields, mapped)
-                if count >= FEWEST_NAMES and count > best[0]:
-                    best = (count, row, separator)
-    _, row, separator = best
-    return row, separator or max(SEPARATORS, key=lambda each: lines[row].count(each))
+    count = max(map(len, records.values()))
+    if mapped.header is not None and mapped.header > count:
+        found, fix = f"row {mapped.header} of {count}", "correct the header's row"
+        raise fault(found, "the row of the column names", fix, "header", mapped.file)
+    rows = range(MAX_HEADER_ROW) if mapped.header is None else [mapped.header - 1]
+    named = [
+        (recognised(records[each][row][0], fields, mapped), -row, each)
+        for each in SEPARATORS
+        for row in rows
+        if row < len(records[each]) and len(records[each][row][0]) > 1
+    ]
+    best, row, separator = max(named, key=lambda item: item[:2], default=(0, 0, ""))
+    if best >= FEWEST_NAMES:
+        return -row, separator
+    lines = enumerate(records[","])
+    first = next((i for i, (row, _) in lines if "".join(row).strip() and row[0][:1] != "#"), 0)
+    first = first if mapped.header is None else mapped.header - 1
+    return first, max(SEPARATORS, key=lambda each: sum(len(row) for row, _ in records[each][first : first + 1]))
 
 
-def _decimal(lines: list[str], separator: str) -> str:
-    cells = [cell.strip() for line in lines for cell in _split(line, separator)]
+def _decimal(rows: Sequence[Sequence[str]]) -> str:
+    cells = [cell.strip() for row in rows for cell in row]
     commas = any(DECIMAL_COMMA.fullmatch(cell) for cell in cells)
     return "," if commas and not any(DECIMAL_POINT.fullmatch(cell) for cell in cells) else "."
 

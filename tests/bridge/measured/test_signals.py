@@ -69,7 +69,7 @@ def test_one_table_of_all_steps_is_the_same_scans(tmp_path):
     pq.write_table(table, tmp_path / "s.parquet")
     pa.csv.write_csv(table, tmp_path / "s.csv")
     text = (tmp_path / "s.csv").read_text().replace('"', "")
-    (tmp_path / "s.txt").write_text("# a rig\n# " + text.replace(",", "\t"))
+    (tmp_path / "s.txt").write_text("# a rig\u2028of two\n# " + text.replace(",", "\t"))
     for name in ("s.parquet", "s.csv", "s.txt"):
         scans, sources = read_scans(tmp_path / name, RELEASE_NAMES)
         assert [scan.scan_id for scan in scans] == ["s0", "s1", "s2"] and list(sources) == [name]

@@ -95,3 +95,20 @@ def test_lines_too_long_for_a_table_are_named(tmp_path):
     )
     with pytest.raises(FaultyInput, match="row 30002 or later: field larger than field limit"):
         text_table(tmp_path / "t.csv", CELL_FIELDS, ColumnMap())
+
+
+@pytest.mark.parametrize(
+    "above, header",
+    [
+        ('Comment,"two\nlines"\nsoh,soc,voltage\n', 1),
+        ("report\u2028of us\nsoh,soc,voltage\n", 1),
+        ('Width: 5" cell\nsoh,soc,voltage\n', 1),
+        ('"Test\nno",soh,soc,voltage\n', 0),
+        ('soh,"soc\n(%)",voltage\n', 0),
+    ],
+)
+def test_no_row_is_lost_below_names_or_a_preamble_of_several_lines(tmp_path, above, header):
+    width = 2 + above.startswith('"')
+    assert layout(tmp_path, (above + "1," * width + "3.2\n" + "0.9," * width + "3.3\n").encode()).header == header
+    table = text_table(tmp_path / "t.csv", CELL_FIELDS, ColumnMap()).rows
+    assert table["voltage"].tolist() == ["3.2", "3.3"] and table.index.tolist() == [header + 2, header + 3]

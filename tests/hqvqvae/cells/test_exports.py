@@ -97,6 +97,17 @@ def test_a_workbook_and_a_clock_of_hours_and_a_preamble(tmp_path):
     assert "column names in row 3" in " ".join(same(tmp_path / "mine.csv"))
 
 
+@pytest.mark.parametrize("above", ['note,"two\nlines"\n', "of\u2028two\n", 'width: 5" cell\n', '"Test\nno",'])
+def test_no_row_is_lost_below_names_or_a_preamble_of_several_lines(above, tmp_path):
+    table = whole_test()
+    table.insert(0, "n", 1) if above.endswith(",") else None
+    text = table.to_csv(index=False).removeprefix("n," if above.endswith(",") else "")
+    (tmp_path / "mine.csv").write_text(above + text)
+    rows = exports.read_raw(tmp_path / "mine.csv").rows
+    pd.testing.assert_series_equal(rows["time_s"].reset_index(drop=True), table["time_s"])
+    assert rows.index[0] == (2 if above.endswith(",") else 3)
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".xlsx"])
 def test_a_row_of_units_under_the_names_tells_the_units(suffix, tmp_path):
     names = {

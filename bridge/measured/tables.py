@@ -103,7 +103,7 @@ def _converted(raw: RawTable, found: Found, fields: Sequence[InputField]) -> tup
     soh = next((field for field in fields if field.name == "soh"), None)
     if soh is not None and "soh" not in out:
         out["soh"] = [capacity / nominal for capacity, nominal in zip(out["capacity_Ah"], out["nominal_Ah"])]
-        reader.check_range(soh, "soh", out["soh"], told=False)
+        reader.check_range(soh, "soh", out["soh"])
         notes.append("SOH was derived as capacity over nominal capacity, as the table has no SOH column.")
         require(faults)
     reader.check_consistent()
@@ -173,11 +173,11 @@ class _Rows:
                 mistake, text = _not_a_number(value)
                 self._add(row, column.column, mistake, text=text, point=text.replace(",", "."), unit=unit)
             out.append(math.nan if number is None else number * column.factor + column.offset)
-        self.check_range(field, column.column, out, told=bool(column.unit))
+        self.check_range(field, column.column, out, column.unit)
         return out
 
-    def check_range(self, field: InputField, name: str, values: list[float], told: bool) -> None:
-        """Note numbers outside the field's range, and a column whose numbers all look like another unit."""
+    def check_range(self, field: InputField, name: str, values: list[float], told: str = "") -> None:
+        """Note numbers outside the field's range, and a column whose numbers all contradict its unit, told or not."""
         low, high = field.low or 0.0, field.high or 0.0
         unit = "" if field.unit in ("-", "fraction") else f" {field.unit}"
         factor, slip = field.slip if field.slip and not told else (math.nan, "")
@@ -187,9 +187,10 @@ class _Rows:
                 mistake = "range_unit" if least < number * factor <= high else "range"
                 self._add(row, name, mistake, number=number, unit=unit, range=field.range, slip=slip)
         top = max((number for number in values if not math.isnan(number)), default=math.nan)
-        if field.suspect_up_to is not None and slip and top <= field.suspect_up_to:
-            row = self.where[values.index(top)]
-            self._add(row, name, "column_unit", top=top, unit=field.unit, range=field.range, slip=slip)
+        if field.suspect_up_to is not None and 0 < top <= field.suspect_up_to:
+            row, other = self.where[values.index(top)], f"another unit{told and f' than {told!r}'}: correct the unit"
+            slip = slip if factor == 1 else other
+            self._add(row, name, "column_unit", top=top, unit=unit, range=field.range, slip=slip)
 
     def _apart(self, keys: Iterable, values: Iterable) -> Iterator[tuple[str, Any, Any, Any, str]]:
         """Yield row, key, value, first value and first row where a value differs from the first of its key."""

@@ -114,6 +114,21 @@ def test_of_two_sheets_the_map_says_which(tmp_path):
     same(read_records(tmp_path / "book.xlsx", CELL_FIELDS, tmp_path / "columns.yaml"))
 
 
+@pytest.mark.parametrize(
+    "names, words",
+    [
+        ({"soc": "SOC (%)"}, r"column 'SOC \(%\)': 0\.9 %, the largest .*; expected \(0, 100\] %; "),
+        ({"soh": "SOH (%)"}, r"column 'SOH \(%\)': 0\.0097, the largest .*; expected \(0, 1\.05\]; "),
+    ],
+)
+def test_fractions_below_a_percent_sign_are_not_taken_for_percent(tmp_path, names, words):
+    TRUTH.assign(soc=TRUTH["soc"] / (100 if "soc" in names else 1)).rename(columns=names).to_excel(
+        tmp_path / "labels.xlsx", index=False
+    )
+    with pytest.raises(FaultyInput, match=f"{words}it looks like another unit than '%': correct the unit"):
+        read_records(tmp_path / "labels.xlsx", CELL_FIELDS)
+
+
 def test_empty_names_are_one_kind_of_mistake(tmp_path):
     TRUTH.assign(cell_id=[None, None, *TRUTH["cell_id"][2:]]).to_excel(tmp_path / "labels.xlsx", index=False)
     with pytest.raises(FaultyInput, match=r"row 2, column 'cell_id': empty; .* the last in row 3, column 'cell_id'\)$"):

@@ -37,6 +37,9 @@ DATE = re.compile(
 )
 """Forms into which spreadsheets convert ids such as 3-1 or MAR1."""
 
+MISSING = re.compile(r"(?i:nan|none|null|nat|<na>|n/a)|#N/A|#NV|#[A-Z]+(/0)?[!?]")
+"""What programs write for no value, and spreadsheets for an error; `Na` may be a chemistry."""
+
 CAPACITY_TOLERANCE = 0.02
 LEAST_SHARE = 0.1
 """Least plausible fraction after a conversion: an SOH of 84 may be in percent, one of 1.06 is not."""
@@ -144,7 +147,7 @@ class _Rows:
             if isinstance(value, float) and value.is_integer():
                 value = int(value)  # spreadsheets store whole numbers as floats
             is_one = pandas.api.types.is_scalar(value)  # a cell of a Parquet file may be a list
-            text = "" if is_one and pandas.isna(value) else str(value)
+            text = "" if is_one and (pandas.isna(value) or MISSING.fullmatch(str(value))) else str(value)
             text = chemistry_of(text) if field.name == "chemistry" else text  # `LFP/graphite` is not a valid name
             is_date = isinstance(value, datetime.date) or DATE.fullmatch(text) is not None
             if field.name == "cell_id" and is_one and not is_date and not NAME.fullmatch(text):
@@ -153,7 +156,9 @@ class _Rows:
             if is_date:
                 self._add(row, column.column, "name_is_date", text=text)
             elif not text:
-                self._add(row, column.column, "name_empty")
+                self._add(
+                    row, column.column, "name_empty", text=f" ({value})" if isinstance(value, str) and value else ""
+                )
             elif not NAME.fullmatch(text):
                 wrong = "spaces" if re.search(r"\s", text) else "other characters"
                 self._add(row, column.column, "name_letters", text=text[:80], wrong=wrong)

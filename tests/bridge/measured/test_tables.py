@@ -1,5 +1,7 @@
 """Labels as laboratories have them: names, units, separators and sheets are understood and said, or refused by name."""
 
+import re
+
 import numpy as np
 import pandas
 import pytest
@@ -127,6 +129,13 @@ def test_fractions_below_a_percent_sign_are_not_taken_for_percent(tmp_path, name
     )
     with pytest.raises(FaultyInput, match=f"{words}it looks like another unit than '%': correct the unit"):
         read_records(tmp_path / "labels.xlsx", CELL_FIELDS)
+
+
+@pytest.mark.parametrize("text", ["#N/A", "#REF!", "#DIV/0!", "#NAME?", "nan", "None", "N/A"])
+def test_an_error_of_a_spreadsheet_is_not_the_name_of_a_cell(tmp_path, text):
+    TRUTH.assign(cell_id=[text, text, *TRUTH["cell_id"][2:]]).to_csv(tmp_path / "labels.csv", index=False)
+    with pytest.raises(FaultyInput, match=rf"row 2, column 'cell_id': empty \({re.escape(text)}\); expected a name; "):
+        read_records(tmp_path / "labels.csv", CELL_FIELDS)
 
 
 def test_empty_names_are_one_kind_of_mistake(tmp_path):

@@ -236,7 +236,7 @@ class _Rows:
 
 
 def _number(value) -> float | None:
-    if isinstance(value, (bool, datetime.date)):
+    if isinstance(value, (bool, datetime.date, np.ndarray)) or (isinstance(value, str) and "_" in value):
         return None
     try:
         number = float(value)

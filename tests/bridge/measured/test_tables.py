@@ -138,6 +138,13 @@ def test_an_error_of_a_spreadsheet_is_not_the_name_of_a_cell(tmp_path, text):
         read_records(tmp_path / "labels.csv", CELL_FIELDS)
 
 
+@pytest.mark.parametrize("value", ["1_5", np.array([15.0])])
+def test_what_python_alone_takes_for_a_number_is_none(tmp_path, value):
+    TRUTH.assign(soc=[value] * len(TRUTH)).to_parquet(tmp_path / "labels.parquet")
+    with pytest.raises(FaultyInput, match=r"row 1, column 'soc': .*1_?5.*; expected a number in %; correct it"):
+        read_records(tmp_path / "labels.parquet", CELL_FIELDS)
+
+
 def test_empty_names_are_one_kind_of_mistake(tmp_path):
     TRUTH.assign(cell_id=[None, None, *TRUTH["cell_id"][2:]]).to_excel(tmp_path / "labels.xlsx", index=False)
     with pytest.raises(FaultyInput, match=r"row 2, column 'cell_id': empty; .* the last in row 3, column 'cell_id'\)$"):

@@ -145,12 +145,15 @@ def as_cells(raw: RawTable, found: Found, reading: Reading) -> Cells:
     """Return the discharges in a table of samples whose columns are identified.
 
     Raises:
-        MagBridgeError: As `read_cells` does.
+        MagBridgeError: As `read_cells` does; the message names the file.
     """
     notes = [*raw.notes, *found.notes]
-    table = _converted(raw, found)
-    _check_clock(raw, found, table["time_s"])
-    segments = _segments(_with_cells(raw, table), found, reading, notes)
+    try:
+        table = _converted(raw, found)
+        _check_clock(raw, found, table["time_s"])
+        segments = _segments(_with_cells(raw, table), found, reading, notes)
+    except MagBridgeError as error:
+        raise MagBridgeError(f"{raw.path}: {str(error).removeprefix(f'{raw.path}: ')}") from error
     return Cells(segments, [_understood(table, found, segments), *notes])
 
 
@@ -192,13 +195,13 @@ def _check_clock(raw: RawTable, found: Found, time: pd.Series) -> None:
                 seen = (
                     f"{column!r} is in {unit} by the time stamps in {name!r}; declare that in a column map (--columns)"
                 )
-                raise MagBridgeError(f"{raw.path}: {seen}: time_s: {{column: {column}, unit: {unit}}}")
+                raise MagBridgeError(f"{seen}: time_s: {{column: {column}, unit: {unit}}}")
 
 
 def _converted(raw: RawTable, found: Found) -> pd.DataFrame:
     """Convert the identified fields to our names and units; in a column of numbers, text becomes NaN."""
     if not len(raw.rows):
-        raise MagBridgeError(f"{raw.path}: it has columns {', '.join(found.columns)} but no rows; expected samples")
+        raise MagBridgeError(f"it has columns {', '.join(found.columns)} but no rows; expected samples")
     out = {}
     for name, column in found.columns.items():
         values = raw.rows[column.column]
@@ -237,8 +240,9 @@ def _numbers(values: pd.Series, name: str, column: str) -> pd.Series:
         raise MagBridgeError(f"column {column!r} has values that are not numbers ({error}); correct it") from error
     if text.mean() > 0.5:
         clock = "seconds, HH:MM:SS or stamps such as 2026-03-01T08:00:00; is there another time column?"
+        plain = "numbers; export them without units and separators of thousands"
         seen = f"{str(values[text].iloc[0])[:80]!r} in row {text.index[text][0]}"
-        raise MagBridgeError(f"column {column!r} contains {seen}; expected {clock if name == TIME.name else 'numbers'}")
+        raise MagBridgeError(f"column {column!r} contains {seen}; expected {clock if name == TIME.name else plain}")
     return numbers
 
 

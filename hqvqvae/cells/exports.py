@@ -49,7 +49,7 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> RawTable:
     path = Path(path)
     mapped = mapped or ColumnMap()
     if not path.is_file():
-        raise MagBridgeError(f"{path} does not exist; expected a table of samples")
+        raise MagBridgeError(f"{path} does not exist or is not a file; expected a table of samples")
     try:
         if path.suffix.lower() == ".parquet":
             with bounded_child(max(1.0, MAX_UNPACKING * path.stat().st_size / MAX_MEMORY_BYTES)) as call:
@@ -151,7 +151,7 @@ def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[R
     path = Path(path)
     mapped = read_column_map(columns, [each.name for each in FIELDS])
     if not path.is_file():
-        raise MagBridgeError(f"{path} does not exist; expected a table of samples or a cycler's export")
+        raise MagBridgeError(f"{path} does not exist or is not a file; expected a table or a cycler's export")
     reason = f"its suffix is {path.suffix!r}"
     if path.suffix.lower() in (*TEXT, ".parquet", ".xlsx"):
         try:
@@ -166,7 +166,7 @@ def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[R
         except MagBridgeError as error:
             if mapped.path is not None or path.suffix.lower() not in (*TEXT, ".xlsx"):
                 raise
-            reason = str(error).removeprefix(str(path)).lstrip(": ")
+            reason = str(error).removeprefix(str(path)).lstrip(":, ")
     if mapped.path is not None or path.suffix.lower() == ".parquet":
         raise MagBridgeError(f"{path}: {reason}; name your columns in a column map (--columns)")
     return _through_batterydf(path, reason)

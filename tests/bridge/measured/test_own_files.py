@@ -28,7 +28,7 @@ def files(tmp_path_factory):
 def test_the_export_is_refused_and_read_as_printed(files):
     with pytest.raises(MagBridgeError) as error:
         read_cells(files / "cell.bdf.csv")
-    assert f"error: {error.value}\n" in PAGE
+    assert f"error: {error.value}\n".replace(f"{files}/", "") in PAGE
     cells = read_cells(files / "cell.bdf.csv", Reading(current_sign="positive", ambient_C=25, nominal_Ah=2))
     assert "\n".join([*cells.notes, *summary(feature_table(cells.segments))]) + "\n" in PAGE
 

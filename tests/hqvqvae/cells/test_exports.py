@@ -384,6 +384,25 @@ def test_a_fault_that_batterydf_cannot_help_names_the_file_once(tmp_path):
     assert str(error.value).count("mine.xlsx") == 1
 
 
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda t: t.rename(columns={"voltage_V": "voltage (%)"}), r"row 1: column 'voltage \(%\)' in '%'; expected "),
+        (
+            lambda t: t.assign(current_A="4,100"),
+            "column 'current_A' contains '4,100' in row 2; expected numbers; export",
+        ),
+        (lambda t: t.assign(current_A=-t["current_A"]), "cell mine: .*--current-sign positive"),
+        (lambda t: t.assign(cell_id=["a", *[None] * (len(t) - 1)]), "row 3 has no cell_id; "),
+    ],
+)
+def test_faults_of_the_samples_name_the_file_once(change, words, tmp_path):
+    change(whole_test()).to_csv(tmp_path / "mine.csv", index=False)
+    with pytest.raises(MagBridgeError, match=rf"^{re.escape(str(tmp_path))}/mine\.csv: {words}") as error:
+        read_cells(tmp_path / "mine.csv")
+    assert str(error.value).count("mine.csv") == 1
+
+
 def test_a_column_that_is_twice_in_a_workbook_is_refused_if_it_is_a_field(tmp_path):
     table = whole_test().rename(columns=NAMES["PyProBE"])
     other = pd.DataFrame({"Units": ["V"] * len(table)})

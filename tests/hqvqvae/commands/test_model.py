@@ -128,7 +128,7 @@ def test_evaluate_prints_a_table_and_writes_json(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("score", "none.csv"), "none.csv does not exist"),
+        (("score", "none.csv"), "none.csv does not exist or is not a file"),
         (("train", "--config", "papper"), "did you mean 'paper'"),
         (("train", "--protocol", "X"), "protocol 'X' is unknown"),
         (("train", "--data", "none.parquet"), "does not exist"),

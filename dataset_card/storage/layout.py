@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,6 +22,9 @@ from dataset_card.storage.parquet import read_parquet
 HEAD_BYTES = 1 << 18
 MAX_HEADER_ROW = 200
 """Number of rows that are searched for the column names."""
+
+ROWS_BELOW = 50
+"""Number of rows, that of the names included, from which the decimal sign is detected."""
 
 LONGEST_LINE = 50_000
 """Maximum number of characters in one of the first lines; a header of a thousand names has fewer."""
@@ -167,9 +171,10 @@ def text_layout(path: Path, fields: Sequence[InputField], mapped: ColumnMap, str
     if (longest := max(map(len, text.splitlines()))) > LONGEST_LINE:
         limit = f"at most {LONGEST_LINE:,}"
         raise fault(f"a line of {longest:,} characters", limit, "export the table with one row per line")
-    records = {each: _records(text, each, whole=len(data) < HEAD_BYTES) for each in SEPARATORS}
+    most = max(MAX_HEADER_ROW, mapped.header or 0) + ROWS_BELOW + 1
+    records = {each: _records(text, each, most, whole=len(data) < HEAD_BYTES) for each in SEPARATORS}
     header, separator = _header(records, fields, mapped)
-    (row, end), *below = records[separator][header : header + 50] or [([], 0)]
+    (row, end), *below = records[separator][header : header + ROWS_BELOW] or [([], 0)]
     if any("\0" in name for name in row):
         raise fault("NUL characters in the text", "UTF-8", "save it as 'CSV UTF-8'", f"row {header + 1}")
     row = [*(name.lstrip("#~ ") for name in row[:1]), *row[1:]]
@@ -209,12 +214,12 @@ def _encoding(data: bytes, strict: bool) -> str:
     return "utf-8"
 
 
-def _records(text: str, separator: str, whole: bool) -> list[tuple[list[str], int]]:
-    """Return the rows of a text, each with the number of its last line; without the last row of part of a text."""
+def _records(text: str, separator: str, most: int, whole: bool) -> list[tuple[list[str], int]]:
+    """Return the first rows of a text, each with the number of its last line; of part of a text, not its last row."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     rows: list[tuple[list[str], int]] = []
     with suppress(csv.Error):  # a quotation mark that is not closed: told when the rows are read
-        rows.extend((row, reader.line_num) for row in reader)
+        rows.extend((row, reader.line_num) for row in islice(reader, most))
     return rows if whole else rows[:-1] or rows
 
 

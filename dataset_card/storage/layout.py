@@ -120,7 +120,7 @@ def read_table(
             twice.
     """
     if not path.is_file():
-        raise fault("not a file" if path.exists() else "no such file", "a CSV, Parquet or XLSX table", "check the path")
+        raise fault("no such file, or not a regular file", "a CSV, Parquet or XLSX table", "check the path")
     if (size := path.stat().st_size) > MAX_BYTES:
         raise fault(f"{size} bytes", f"at most {MAX_BYTES}", "keep one row per record")
     suffix = path.suffix.lower()

@@ -66,7 +66,7 @@ def test_text_with_nul_characters_is_one_short_line(tmp_path, encoding):
 @pytest.mark.parametrize(
     "name, data, words",
     [
-        ("t.csv", None, "no such file; expected a CSV, Parquet or XLSX table; check the path"),
+        ("t.csv", None, "no such file, or not a regular file; expected a CSV, Parquet or XLSX table; check the path"),
         ("t.doc", b"soh,soc\n", r"suffix '\.doc'; expected \.csv, \.parquet or \.xlsx"),
         ("t.csv", b"soh,soc,soc\n1,2,3\n", "row 1: column 'soc' twice; expected each column once"),
         ("t.csv", b"soh," * 2001 + b"soc\n", "row 1: column 'soh' twice"),
@@ -83,7 +83,7 @@ def test_files_that_are_not_tables_are_named(tmp_path, name, data, words):
 
 
 def test_a_folder_named_like_a_table_is_told_from_no_file(tmp_path):
-    with pytest.raises(FaultyInput, match="not a file; expected a CSV, Parquet or XLSX table; check the path"):
+    with pytest.raises(FaultyInput, match="or not a regular file; expected a CSV, Parquet or XLSX table; check the path"):
         read_table((tmp_path / "t.csv").mkdir() or tmp_path / "t.csv", CELL_FIELDS, ColumnMap())
 
 

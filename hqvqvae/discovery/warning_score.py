@@ -111,10 +111,13 @@ def warn_cells(score: WarningScore, codes: pd.DataFrame) -> list[dict[str, Any]]
         Per cell: `cell_id`, `segments`, `last_score` and `alarm_cycle` (None without an alarm).
 
     Raises:
-        MagBridgeError: If a column is missing or a code is not one of that model.
+        MagBridgeError: If a column is missing, a cycle is not a whole number, or a code is not one of that model.
     """
     require_columns(codes, ("cell_id", "cycle", "code"), "a table of codes: cell_id, cycle, code")
-    found = []
+    cycle = pd.to_numeric(codes["cycle"], errors="coerce")
+    if (wrong := codes["cycle"][cycle % 1 != 0]).size:
+        raise MagBridgeError(f"cycle {str(wrong.iloc[0])[:80]!r} of a code; expected a whole number")
+    codes, found = codes.assign(cycle=cycle), []
     for cell_id, cell in codes.sort_values("cycle").groupby("cell_id", sort=True):
         sequence = cell["code"].to_numpy()
         if not np.issubdtype(sequence.dtype, np.integer):

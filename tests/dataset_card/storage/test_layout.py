@@ -83,7 +83,9 @@ def test_files_that_are_not_tables_are_named(tmp_path, name, data, words):
 
 
 def test_a_folder_named_like_a_table_is_not_one(tmp_path):
-    with pytest.raises(FaultyInput, match="or not a regular file; expected a CSV, Parquet or XLSX table; check the path"):
+    with pytest.raises(
+        FaultyInput, match="or not a regular file; expected a CSV, Parquet or XLSX table; check the path"
+    ):
         read_table((tmp_path / "t.csv").mkdir() or tmp_path / "t.csv", CELL_FIELDS, ColumnMap())
 
 

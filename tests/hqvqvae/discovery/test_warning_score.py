@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from hqvqvae.discovery.warning_score import (
     outcome,
     sweep,
     towards_onsets,
+    warn_cells,
     window_features,
 )
 from tests.hqvqvae.synthetic_cells import N_CODES, PLANTED, planted_study
@@ -184,3 +186,16 @@ def test_codes_need_no_reference_to_other_cells():
     score = WarningScore(N_CODES, 0, (0.5,) * N_CODES, (1.0, 0.0, 0.0, 0.0), 0.0)
     assert score.score(coding.reference) == pytest.approx(1 / (1 + np.exp(-1.0)), abs=1e-12)
     assert score.alarm(coding.reference) is None
+
+
+@pytest.mark.parametrize("cycle", ['"', None, np.inf, 1.5])
+def test_a_cycle_that_is_not_a_whole_number_is_named(cycle):
+    codes = pd.DataFrame({"cell_id": "A", "cycle": [1, cycle, 3], "code": [2, 2, 2]})
+    with pytest.raises(MagBridgeError, match=r"^cycle '.*' of a code; expected a whole number$"):
+        warn_cells(SCORE, codes)
+
+
+def test_cycles_are_ordered_by_number():
+    codes = pd.DataFrame({"cell_id": "A", "cycle": ["10", "9", "8"], "code": [2, 0, 0]})
+    (as_text,), (as_numbers,) = warn_cells(SCORE, codes), warn_cells(SCORE, codes.astype({"cycle": int}))
+    assert as_text == as_numbers

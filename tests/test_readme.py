@@ -4,10 +4,12 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass, replace
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
 import typer
+from packaging.specifiers import SpecifierSet
 
 import magbridge
 from tests.hub import LoopbackHub
@@ -113,6 +115,16 @@ def test_every_command_that_a_page_names_exists(page):
                 break
             assert word in command.commands, f"{page.name}: magbridge{words}"
             command = command.commands[word]
+
+
+def test_every_pinned_version_installs_on_the_oldest_python():
+    """Debian's 3.11.2 is one: pip searches for minutes before it refuses a version that asks for 3.11.5."""
+    (oldest,) = re.findall(r"Python (3\.\d+) or later", README)
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    here = {name: distribution(name) for name in pinned if next(Distribution.discover(name=name), None)}
+    asked = {name: found.metadata["Requires-Python"] or "" for name, found in here.items()}
+    assert len(here) > 200 and [name for name in here if f"{oldest}.0" not in SpecifierSet(asked[name])] == []
 
 
 def test_every_link_of_the_readme_leads_somewhere():

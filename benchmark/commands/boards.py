@@ -65,11 +65,13 @@ def submit(
         submissions.filed(entry)
     answers, filed = Answers(data), read_files(results)
     taken = results_of(filed)
-    for path in [] if results else submissions.entry_folders(submissions.SUBMISSIONS):
+    shipped = [] if results else submissions.entry_folders(submissions.SUBMISSIONS)
+    for path in shipped:
         itself = path.samefile(entry.folder)
         try:
-            others = [submissions.read_among_others(path)]
-            taken += recompute([] if itself else others, [answers], taken).ranked
+            other = submissions.read_among(shipped, path)
+            if not itself:
+                taken += recompute([other], [answers], taken).ranked
         except MagBridgeError as error:
             if itself:
                 raise

@@ -55,8 +55,9 @@ def leaderboard_files(
     """
     if Path(dataset_id).exists():
         raise refused("no_dataset_id", dataset_id=dataset_id)
-    for repo_id in (dataset_id, submissions or dataset_id):
-        require_repo_id(repo_id)
+    require_repo_id(dataset_id)
+    if submissions is not None:
+        require_repo_id(submissions)
     filed = read_files(results)  # a damaged one fails here, not in the Space
     read_submissions()  # likewise; and a link in an entry would publish a file of this machine
     files: dict[str, Path | bytes] = {

@@ -140,7 +140,8 @@ def read_submissions(folder: Path | None = None) -> list[Submitted]:
         raise MagBridgeError(f"{folder} is one entry: expected a folder with one folder per entry, such as its parent")
     if not folder.is_dir():
         raise MagBridgeError(f"no folder {folder}: expected submissions, one folder per entry")
-    return [read_among_others(path) for path in entry_folders(folder)]
+    paths = entry_folders(folder)
+    return [read_among(paths, path) for path in paths]
 
 
 def entry_folders(folder: Path) -> list[Path]:
@@ -148,11 +149,11 @@ def entry_folders(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
 
 
-def read_among_others(path: Path) -> Submitted:
-    """Read one entry of a folder of submissions, as `read_submissions` does."""
+def read_among(paths: Sequence[Path], path: Path) -> Submitted:
+    """Read one of the entries of a folder of submissions, as `read_submissions` does."""
     if path.is_symlink():
         raise MagBridgeError(f"{path} is a link: expected a folder, as each entry is read once and from its place")
-    if [other.name.lower() for other in entry_folders(path.parent)].count(path.name.lower()) > 1:
+    if [other.name.lower() for other in paths].count(path.name.lower()) > 1:
         raise MagBridgeError(f"{path}: another entry's name differs only in case: rename one of them")
     return read_submission(path)
 

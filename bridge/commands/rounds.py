@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -74,11 +75,12 @@ def commit(folder: FolderArgument, entries: list[Path]) -> None:
         entry = read_submission(path)
         check(entry, answers, taken)
         earlier = round_folder.commit(folder, entry.submission.name, entry.digests)
-        listed, was = (
-            ", ".join(f"{task} {digest[:12]}" for task, digest in digests.items())
-            for digests in (entry.digests, {} if earlier == entry.digests else earlier)
-        )
-        typer.echo(f"{entry.submission.name}: {listed}" + (f", in place of {was}" if was else ""))
+        replaced = f", in place of {_listed(earlier)}" if earlier and earlier != entry.digests else ""
+        typer.echo(f"{entry.submission.name}: {_listed(entry.digests)}{replaced}")
+
+
+def _listed(digests: Mapping[str, str]) -> str:
+    return ", ".join(f"{task} {digest[:12]}" for task, digest in digests.items())
 
 
 @rounds.command()

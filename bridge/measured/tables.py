@@ -194,7 +194,7 @@ class _Rows:
         top = max((number for number in values if not math.isnan(number)), default=math.nan)
         if field.suspect_up_to is not None and 0 < top <= field.suspect_up_to:
             row, other = self.where[values.index(top)], f"another unit{told and f' than {told!r}'}: correct the unit"
-            slip = slip if factor == 1 else other
+            slip = slip if factor == 1 else other  # other hints are of values that are too large
             self._add(row, name, "column_unit", top=top, unit=unit, range=field.range, slip=slip)
 
     def _apart(self, keys: Iterable, values: Iterable) -> Iterator[tuple[str, Any, Any, Any, str]]:

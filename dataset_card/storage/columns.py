@@ -342,11 +342,11 @@ def _notes(
     columns: dict[str, Column], ignored: tuple[str, ...], fields: Sequence[InputField], mapped: ColumnMap
 ) -> tuple[str, ...]:
     notes, changed = [], []
-    units = {each.name: in_unit(each.unit) for each in fields}
+    units = {each.name: each.unit for each in fields}
     for name, c in columns.items():
         if c.factor != 1 or c.offset or mapped.entries.get(name, {}).get("column") == c.column:
-            unit = in_unit(c.unit) if c.unit else units[name]
-            changed.append(f"{name} from {c.column!r}{unit}{', sign turned' if c.factor < 0 else ''}")
+            turned = ", sign turned" if c.factor < 0 else ""
+            changed.append(f"{name} from {c.column!r}{in_unit(c.unit or units[name])}{turned}")
     if changed:
         notes.append(f"Columns: {'; '.join(changed)}.")
     if ignored:

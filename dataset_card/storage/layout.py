@@ -177,7 +177,7 @@ def text_layout(path: Path, fields: Sequence[InputField], mapped: ColumnMap, str
     (row, end), *below = records[separator][header : header + ROWS_BELOW] or [([], 0)]
     if any("\0" in name for name in row):
         raise fault("NUL characters in the text", "UTF-8", "save it as 'CSV UTF-8'", f"row {header + 1}")
-    row = [*(name.lstrip("#~ ") for name in row[:1]), *row[1:]]
+    row[:1] = [name.lstrip("#~ ") for name in row[:1]]
     names = tuple(name.strip().removeprefix("\ufeff") for name in row)
     decimal = "." if separator == "," else _decimal([row for row, _ in below])
     units = units_row(names, below[0][0], fields, mapped) if below else ()

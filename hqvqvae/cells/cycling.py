@@ -22,6 +22,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -111,7 +112,17 @@ def read_table(path: str | Path) -> pd.DataFrame:
         MagBridgeError: If there is no such file or it cannot be parsed.
     """
     raw = exports.read_raw(path)
-    return _with_cells(raw, raw.rows)
+    with _named(raw.path):
+        return _with_cells(raw, raw.rows)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in what is wrong with its table."""
+    try:
+        yield
+    except MagBridgeError as error:
+        raise MagBridgeError(f"{path}: {error}") from error
 
 
 def _with_cells(raw: RawTable, table: pd.DataFrame) -> pd.DataFrame:
@@ -120,7 +131,7 @@ def _with_cells(raw: RawTable, table: pd.DataFrame) -> pd.DataFrame:
     if table["cell_id"].isna().any():
         row = table.index[table["cell_id"].isna()][0]
         fix = "name the cell in every row, or leave the column out"
-        raise MagBridgeError(f"{raw.path}: row {row} has no cell_id; {fix}")
+        raise MagBridgeError(f"row {row} has no cell_id; {fix}")
     return table
 
 
@@ -148,12 +159,10 @@ def as_cells(raw: RawTable, found: Found, reading: Reading) -> Cells:
         MagBridgeError: As `read_cells` does; the message names the file.
     """
     notes = [*raw.notes, *found.notes]
-    try:
+    with _named(raw.path):
         table = _converted(raw, found)
         _check_clock(raw, found, table["time_s"])
         segments = _segments(_with_cells(raw, table), found, reading, notes)
-    except MagBridgeError as error:
-        raise MagBridgeError(f"{raw.path}: {str(error).removeprefix(f'{raw.path}: ')}") from error
     return Cells(segments, [_understood(table, found, segments), *notes])
 
 
